@@ -1,0 +1,1 @@
+"""What every room uses and nothing of SageMaker: errors, subprocesses, logs. No third party."""
