@@ -1,0 +1,41 @@
+"""The ``failure`` file and the ``FailureReason`` that SageMaker makes of it. Source: contract.md §1.7."""
+
+from __future__ import annotations
+
+from seatrial.contract.limits import FAILURE_REASON_MAX_CHARACTERS
+
+OUT_OF_MEMORY_REASON = (
+    "ClientError: Please use an instance type with more memory, "
+    "or reduce the size of job data processed on an instance."
+)
+"""What a job says whose container was killed for memory (§1.7)."""
+
+
+def compose_failure_reason(failure_text: str | None, exit_code: int, *, is_out_of_memory: bool = False) -> str:
+    """``FailureReason`` of a training job whose container ended with ``exit_code``.
+
+    Args:
+        failure_text: What the container left in ``/opt/ml/output/failure``; ``None`` when there is no such file.
+        exit_code: Not 0.
+        is_out_of_memory: The kernel killed the container for its memory limit.
+
+    Returns:
+        At most 1,024 characters. The whole string is cut, prefix and suffix counted (UNVERIFIED in the contract); the
+        exit code stays readable because the text between is what gives way.
+    """
+    if is_out_of_memory:
+        return OUT_OF_MEMORY_REASON
+    prefix, suffix = "AlgorithmError: ", f", exit code: {exit_code}"
+    room = FAILURE_REASON_MAX_CHARACTERS - len(prefix) - len(suffix)
+    return f"{prefix}{(failure_text or '')[:room]}{suffix}"
+
+
+def render_failure_text(summary: str, detail: str = "") -> str:
+    """Text for the ``failure`` file: the summary as its first line, cut so that SageMaker shows all of it.
+
+    Args:
+        summary: What went wrong; line ends become spaces.
+        detail: More lines, such as a traceback; shown as far as the 1,024 characters reach.
+    """
+    first_line = " ".join(summary.split())[:FAILURE_REASON_MAX_CHARACTERS]
+    return f"{first_line}\n{detail}" if detail else first_line

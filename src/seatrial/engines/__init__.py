@@ -1,0 +1,1 @@
+"""Run a container: nothing here knows SageMaker."""

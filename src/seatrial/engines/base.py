@@ -1,0 +1,174 @@
+"""What every engine gives: start a container from a spec, follow its output, stop it, learn how it ended.
+
+Rules, checked for every engine by ``seatrial.testing.EngineSuite``:
+
+- ``Engine.start`` returns once the container's process exists, or raises ``EngineError`` and leaves nothing behind.
+- Output is handed over line by line in order, stdout and stderr merged, from one thread that the engine owns; when
+  ``Handle.wait`` returns, every line has been handed over.
+- A ``Handle`` may be used from any thread. ``stop``, ``kill`` and ``remove`` may be called again and after the end.
+- When ``remove`` returns, no process, mount, network, port or temporary file of the container is left.
+- What an engine cannot do (a limit, an isolation) it refuses in ``start``; it never leaves it out silently.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+
+from seatrial.core.subprocesses import OnLine
+
+
+class Network(enum.Enum):
+    """What a container can reach, and who else uses its ports."""
+
+    PRIVATE = "private"
+    """Its own port space: a hard-coded port is free, and is reached only through ``ContainerSpec.ports``."""
+    ISOLATED = "isolated"
+    """Its own port space and no traffic but loopback and published ports."""
+    HOST = "host"
+    """The host's network, ports shared with everybody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A host file or directory seen inside the container."""
+
+    source: Path
+    target: PurePosixPath
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPort:
+    """A port of a container's private network reached from the host."""
+
+    container_port: int
+    host_port: int = 0
+    """0 lets the engine choose a free one; ``Handle.address`` tells which."""
+    host_address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceLimits:
+    """Upper bounds for one container; ``None`` leaves a resource unbounded."""
+
+    cpu_count: float | None = None
+    memory_bytes: int | None = None
+    shm_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """Everything an engine needs to start one container."""
+
+    image: str
+    """An image name, or ``file:///directory`` for a program directory."""
+    arguments: tuple[str, ...] = ()
+    """Replace the image's CMD; with no entrypoint the first one is the program."""
+    entrypoint: tuple[str, ...] | None = None
+    """Replaces the image's ENTRYPOINT; ``None`` keeps it."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[PublishedPort, ...] = ()
+    network: Network = Network.PRIVATE
+    limits: ResourceLimits = ResourceLimits()
+    name: str | None = None
+    """Unique among running containers; ``None`` lets the engine choose."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitStatus:
+    """How a container's first process ended."""
+
+    exit_code: int
+    """0 to 255; 128 + n when signal n ended it, as a shell counts."""
+    is_out_of_memory: bool = False
+
+    @property
+    def is_success(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def signal_number(self) -> int | None:
+        """The signal that ended the process, when the exit code says that one did."""
+        return self.exit_code - 128 if 128 < self.exit_code < 128 + 65 else None
+
+
+class Handle(ABC):
+    """One started container."""
+
+    name: str
+
+    @abstractmethod
+    def wait(self, timeout_seconds: float | None = None) -> ExitStatus | None:
+        """Wait for the end and for the last line of output; ``None`` when the time is up first."""
+
+    @abstractmethod
+    def stop(self, grace_seconds: float) -> ExitStatus:
+        """SIGTERM to the first process, then after ``grace_seconds`` SIGKILL to all of them; returns how it ended."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """SIGKILL to every process of the container, now."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Kill what still runs and remove every trace of the container from the host."""
+
+    @abstractmethod
+    def address(self, container_port: int) -> tuple[str, int]:
+        """Host address and port that reach ``container_port``.
+
+        Raises:
+            EngineError: the port was not published.
+        """
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.remove()
+
+
+class Engine(ABC):
+    """Runs containers."""
+
+    name: str
+    """As the user types it: ``docker`` or ``process``."""
+
+    @abstractmethod
+    def check_ready(self) -> None:
+        """Return when containers can be started here.
+
+        Raises:
+            EngineError: the engine does not answer, or this machine lacks something it needs.
+        """
+
+    @abstractmethod
+    def check_image(self, spec: ContainerSpec) -> None:
+        """Return when the spec's image exists and its first program can be started, as far as can be told unstarted.
+
+        Raises:
+            EngineError: no such image (the nearest known names are in ``found``).
+            ContractError: the program is missing, not executable, or its interpreter is missing.
+        """
+
+    @abstractmethod
+    def start(self, spec: ContainerSpec, on_line: OnLine) -> Handle:
+        """Start a container; ``on_line`` receives its output.
+
+        Raises:
+            EngineError: the engine cannot start it, or cannot do something the spec asks for.
+            ContractError: as ``check_image``.
+        """
+
+    def limitations(self) -> tuple[str, ...]:
+        """What containers share with the host here, one sentence each; empty when they are fully apart."""
+        return ()
