@@ -99,7 +99,7 @@ def unpack_archive(
     max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
     max_member_count: int = MAX_MEMBER_COUNT,
 ) -> None:
-    """Unpack a tar (plain or compressed) into ``directory``, which is made if need be.
+    """Unpack a gzip tar into ``directory``, which is made if need be.
 
     Nothing is written outside ``directory``, no link and no special file is made, no set-id bit survives. A refused
     archive may leave behind the members that came before the refused one.
@@ -109,7 +109,7 @@ def unpack_archive(
     """
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        with tarfile.open(archive, "r:gz") as tar:
             left_bytes, left_members = max_unpacked_bytes, max_member_count
             for member in tar:
                 left_bytes, left_members = left_bytes - member.size, left_members - 1
@@ -140,18 +140,20 @@ def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Path,
     if relative is None:
         return
     target = directory / relative
-    if member.isdir():
-        target.mkdir(parents=True, exist_ok=True)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir():
+    try:
+        if member.isdir():
+            target.mkdir(parents=True, exist_ok=True)
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise ContractError(
             "archive-member-clash",
-            f"'{relative}' is both a file and a directory",
+            f"'{relative}' needs a file and a directory of one name",
             where=str(archive),
+            found=error.strerror,
             fix="rename one of them",
-        )
-    target.unlink(missing_ok=True)
+        ) from error
     source = tar.extractfile(member)
     assert source is not None  # noqa: S101 (a regular file, checked in _safe_path)
     with source, target.open("xb") as file:

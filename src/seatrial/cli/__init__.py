@@ -1,0 +1,1 @@
+"""The ``seatrial`` command: one file a command, and ``_output`` the only place that prints."""

@@ -1,0 +1,161 @@
+"""The only place that prints.
+
+What a container prints goes to stdout; what Seatrial says goes to stderr. On a terminal a line below the log shows the
+phase and the time it has taken; in a pipe each phase is a plain line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from seatrial.core.errors import SeatrialError
+
+ERRORS_PAGE = "docs/reference/errors.md"
+
+_CONTROL = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_FRAMES_PER_SECOND = 8
+
+
+def without_controls(line: str) -> str:
+    """``line`` with colours kept and every other control byte dropped, so that a log cannot drive the terminal."""
+    return _CONTROL.sub(lambda match: match[0] if len(match[0]) > 1 else "", line)
+
+
+class _PhaseLine:
+    """The line below the log: a spinner, the phase, the seconds it has taken; drawn anew several times a second."""
+
+    def __init__(self, phase: str, started: float) -> None:
+        self._phase = phase
+        self._started = started
+
+    def __rich__(self) -> Text:
+        seconds = time.monotonic() - self._started
+        frame = _FRAMES[int(seconds * _FRAMES_PER_SECOND) % len(_FRAMES)]
+        return Text.assemble((frame, "cyan"), f" {self._phase} ", (f"{seconds:.1f} s", "dim"))
+
+
+class Output:
+    """Prints for one command; a context manager that leaves the terminal as it was.
+
+    Args:
+        is_quiet: Leave out the container's log and the phases.
+        is_json: stdout is kept for one JSON document, so the container's log goes to stderr.
+    """
+
+    def __init__(self, *, is_quiet: bool = False, is_json: bool = False) -> None:
+        self._is_quiet = is_quiet
+        self._log = sys.stderr if is_json else sys.stdout
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._live: Live | None = None
+        self._lock = threading.Lock()
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._end_live()
+
+    def phase(self, name: str) -> None:
+        """Say that a new phase has begun."""
+        if self._is_quiet:
+            return
+        with self._lock:
+            if not self._console.is_terminal:
+                self._console.print(f"[{time.monotonic() - self._started:6.1f} s] {name}", markup=False)
+                return
+            line = _PhaseLine(name, time.monotonic())
+            if self._live is None:
+                self._live = Live(
+                    line, console=self._console, transient=True, refresh_per_second=_FRAMES_PER_SECOND,
+                    redirect_stdout=False, redirect_stderr=False,
+                )  # fmt: skip
+                self._live.start()
+            else:
+                self._live.update(line)
+
+    def log_line(self, line: str) -> None:
+        """One line of a container's output: made harmless on a terminal, untouched in a pipe."""
+        if self._is_quiet:
+            return
+        with self._lock:
+            if not self._log.isatty():
+                self._log.write(f"{line}\n")
+                self._log.flush()
+            elif self._live is not None:
+                self._console.print(Text.from_ansi(without_controls(line)))
+            else:
+                self._log.write(f"{without_controls(line)}\n")
+
+    def say(self, text: str) -> None:
+        """A sentence to the user."""
+        self._end_live()
+        self._console.print(text, markup=False)
+
+    def pairs(self, rows: Mapping[str, str]) -> None:
+        """Names and values, one pair a line, values aligned."""
+        self._end_live()
+        width = max(map(len, rows), default=0)
+        for name, value in rows.items():
+            self._console.print(Text.assemble("  ", (name.ljust(width), "dim"), f"  {value}"))
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A table that fits the terminal; the first column is a name, the others are right-aligned."""
+        self._end_live()
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+        for index, column in enumerate(columns):
+            table.add_column(column, justify="left" if index == 0 else "right")
+        for row in rows:
+            table.add_row(*row)
+        self._console.print(table, soft_wrap=False)
+
+    def result(self, document: Mapping[str, object]) -> None:
+        """The one JSON document of a command run with ``--json``."""
+        self._end_live()
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+    def body(self, body: bytes) -> None:
+        """The body of an HTTP answer, byte for byte; on a terminal made harmless and ended with a line end."""
+        self._end_live()
+        if not sys.stdout.isatty():
+            sys.stdout.buffer.write(body)
+            sys.stdout.flush()
+            return
+        for line in body.decode("utf-8", errors="replace").splitlines():
+            sys.stdout.write(f"{without_controls(line)}\n")
+
+    def last_lines(self, lines: Sequence[str]) -> None:
+        """The end of a failed container's output."""
+        self._end_live()
+        if not lines:
+            self._console.print("the container printed nothing", style="dim")
+            return
+        self._console.print(f"last {len(lines)} lines of the container's output:", style="dim")
+        for line in lines:
+            self._console.print(Text.assemble(("  │ ", "dim"), Text.from_ansi(without_controls(line))))
+
+    def error(self, error: SeatrialError) -> None:
+        """What is wrong, where, what was found and expected, and what to do about it."""
+        self._end_live()
+        self._console.print(
+            Text.assemble((f"error[{error.code}]", "bold red"), ": ", without_controls(error.what))
+        )
+        rows = {"in": error.where, "found": error.found, "expected": error.expected, "fix": error.fix}
+        self.pairs({name: without_controls(text) for name, text in rows.items() if text})
+        self.pairs({"see": f"{ERRORS_PAGE}#{error.code}"})
+
+    def _end_live(self) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()

@@ -1,0 +1,1 @@
+"""The local SageMaker: what surrounds a container. Any image must work here, so nothing here imports the runtime."""

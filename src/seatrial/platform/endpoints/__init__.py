@@ -1,0 +1,1 @@
+"""Endpoints: serving containers, from start to the first good ping and to the end."""

@@ -1,0 +1,1 @@
+"""Jobs: lay out ``/opt/ml``, run the container, collect what it left."""

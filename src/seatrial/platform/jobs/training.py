@@ -1,0 +1,195 @@
+"""One training job from its request to its outcome: stage, run, collect.
+
+The phases are those of ``SecondaryStatus``; ``contract.statuses`` says which may follow which. A job that was stopped or
+ran out of time keeps its artifacts, and so does one that failed (contract.md §1.6, §1.9).
+"""
+
+from __future__ import annotations
+
+import collections
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seatrial.contract.environment import training_environment
+from seatrial.contract.failure import compose_failure_reason
+from seatrial.contract.layout import OPT_ML, OptMl
+from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, TRAINING_STOP_GRACE_SECONDS
+from seatrial.contract.names import LOCAL_REGION, host_name, training_job_arn
+from seatrial.contract.statuses import PRIMARY_OF, TRAINING_TRANSITIONS, SecondaryStatus, TrainingJobStatus
+from seatrial.contract.training import InstanceGroup, ResourceConfig
+from seatrial.core.errors import InternalError, SeatrialError
+from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mount, Network
+from seatrial.platform.jobs.staging import ChannelSource, collect_outputs, lay_out_training, read_failure
+
+LAST_LINES_COUNT = 20
+"""How many of the container's last lines a failure shows."""
+
+HOMOGENEOUS_GROUP_NAME = "homogeneousCluster"
+"""The instance group of a job that names none (contract.md §1.3)."""
+
+_WAIT_SLICE_SECONDS = 0.2
+
+OnPhase = Callable[[SecondaryStatus], None]
+OnLine = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRequest:
+    """One training job on one host."""
+
+    training_job_name: str
+    image: str
+    output_dir: Path
+    """Receives ``model.tar.gz`` and ``output.tar.gz``."""
+    hyperparameters: Mapping[str, str] = field(default_factory=dict)
+    channels: Mapping[str, ChannelSource] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    instance_type: str = "ml.m5.large"
+    max_runtime_seconds: float = MAX_RUNTIME_DEFAULT_SECONDS
+    stop_grace_seconds: float = TRAINING_STOP_GRACE_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """How a training job ended."""
+
+    status: TrainingJobStatus
+    secondary_status: SecondaryStatus
+    exit_code: int
+    failure_reason: str | None
+    model_archive: Path | None
+    output_archive: Path | None
+    training_seconds: float
+    """From the start of the container to its end."""
+    last_lines: tuple[str, ...]
+
+
+class TrainingJob:
+    """Runs one request; ``stop`` may be called from a signal handler or another thread."""
+
+    def __init__(self, engine: Engine, request: TrainingRequest, *, on_phase: OnPhase, on_line: OnLine) -> None:
+        self._engine = engine
+        self._request = request
+        self._on_phase = on_phase
+        self._on_line = on_line
+        self._phase = SecondaryStatus.STARTING
+        self._stop_requested = threading.Event()
+        self._last_lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES_COUNT)
+
+    def stop(self) -> None:
+        """Ask for the end: SIGTERM to the container, 120 seconds, SIGKILL; artifacts are kept."""
+        self._stop_requested.set()
+
+    def run(self, work_dir: Path) -> TrainingResult:
+        """Run the job to its end.
+
+        Args:
+            work_dir: An empty directory of the caller's, for ``/opt/ml``.
+
+        Raises:
+            SeatrialError: the request, the image or the engine does not allow the container to start.
+        """
+        opt_ml = OptMl(work_dir / "ml")
+        spec = self._spec(opt_ml)
+        self._on_phase(self._phase)
+        self._engine.check_ready()
+        self._engine.check_image(spec)
+        self._enter(SecondaryStatus.DOWNLOADING)
+        lay_out_training(
+            opt_ml,
+            hyperparameters=self._request.hyperparameters,
+            channels=self._request.channels,
+            resource_config=self._resource_config(),
+        )
+        self._enter(SecondaryStatus.TRAINING)
+        exit_status, ending, seconds = self._run_container(spec)
+        return self._finish(opt_ml, exit_status, ending, seconds)
+
+    def _resource_config(self) -> ResourceConfig:
+        hosts = (host_name(1),)
+        group = InstanceGroup(
+            instance_group_name=HOMOGENEOUS_GROUP_NAME, instance_type=self._request.instance_type, hosts=hosts
+        )
+        return ResourceConfig(
+            current_host=hosts[0],
+            current_instance_type=group.instance_type,
+            current_group_name=group.instance_group_name,
+            hosts=hosts,
+            instance_groups=(group,),
+        )
+
+    def _spec(self, opt_ml: OptMl) -> ContainerSpec:
+        name = self._request.training_job_name
+        return ContainerSpec(
+            image=self._request.image,
+            arguments=("train",),
+            environment=training_environment(
+                training_job_name=name,
+                training_job_arn=training_job_arn(name),
+                region=LOCAL_REGION,
+                user_environment=self._request.environment,
+            ),
+            mounts=(Mount(source=opt_ml.root, target=OPT_ML),),
+            network=Network.PRIVATE,
+        )
+
+    def _run_container(self, spec: ContainerSpec) -> tuple[ExitStatus, SecondaryStatus, float]:
+        """Run to the end; the second value is the phase that ends the job, leaving failure aside."""
+        started = time.monotonic()
+        with self._engine.start(spec, self._receive_line) as handle:
+            exit_status, ending = self._wait(handle, started + self._request.max_runtime_seconds)
+        return exit_status, ending, time.monotonic() - started
+
+    def _wait(self, handle: Handle, deadline: float) -> tuple[ExitStatus, SecondaryStatus]:
+        while (left := deadline - time.monotonic()) > 0 and not self._stop_requested.is_set():
+            exit_status = handle.wait(min(left, _WAIT_SLICE_SECONDS))
+            if exit_status is not None:
+                return exit_status, SecondaryStatus.COMPLETED
+        ending = SecondaryStatus.STOPPED if self._stop_requested.is_set() else SecondaryStatus.MAX_RUNTIME_EXCEEDED
+        self._enter(SecondaryStatus.STOPPING)
+        return handle.stop(self._request.stop_grace_seconds), ending
+
+    def _finish(self, opt_ml: OptMl, exit_status: ExitStatus, ending: SecondaryStatus, seconds: float) -> TrainingResult:
+        if ending is SecondaryStatus.COMPLETED and not exit_status.is_success:
+            ending = SecondaryStatus.FAILED
+        self._enter(SecondaryStatus.UPLOADING)
+        failure_reason = None
+        model_archive = output_archive = None
+        try:
+            outputs = collect_outputs(opt_ml, self._request.output_dir)
+            model_archive, output_archive = outputs.model_archive, outputs.output_archive
+        except SeatrialError as error:
+            ending, failure_reason = SecondaryStatus.FAILED, f"ClientError: Artifact upload failed:{error.sentence()}"
+        if ending is SecondaryStatus.FAILED and failure_reason is None:
+            failure_reason = compose_failure_reason(
+                read_failure(opt_ml), exit_status.exit_code, is_out_of_memory=exit_status.is_out_of_memory
+            )
+        self._enter(ending)
+        return TrainingResult(
+            status=PRIMARY_OF[ending],
+            secondary_status=ending,
+            exit_code=exit_status.exit_code,
+            failure_reason=failure_reason,
+            model_archive=model_archive,
+            output_archive=output_archive,
+            training_seconds=seconds,
+            last_lines=tuple(self._last_lines),
+        )
+
+    def _receive_line(self, line: str) -> None:
+        self._last_lines.append(line)
+        self._on_line(line)
+
+    def _enter(self, phase: SecondaryStatus) -> None:
+        if phase not in TRAINING_TRANSITIONS[self._phase]:
+            raise InternalError(
+                "phase-out-of-order",
+                f"a training job went from {self._phase.value} to {phase.value}",
+                fix="please report this with the command you ran",
+            )
+        self._phase = phase
+        self._on_phase(phase)
+
