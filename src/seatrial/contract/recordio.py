@@ -1,0 +1,180 @@
+"""RecordIO framing: a stream of byte records, as Pipe mode and built-in algorithms use it. Source: contract.md §1.5.
+
+A frame, all numbers little-endian and 32 bits wide:
+
+    magic 0xCED7230A | flag (3 bits), length (29 bits) | payload | zero bytes up to a multiple of 4
+
+The flag says whether the frame is a whole record (0) or the first (1), a middle (2) or the last part (3) of one. The
+format's author, dmlc-core, cuts a record where the magic word stands in it, leaves the word out, and puts it back
+between the parts on reading; files made by MXNet's tools hold such records. AWS's own readers take parts as they come
+(its TensorFlow extension) or know no parts (its training toolkit), so ``encode_record`` writes whole records unless
+asked otherwise: every reader understands those.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from seatrial.core.errors import ContractError
+
+MAGIC = 0xCED7230A
+MAGIC_BYTES = MAGIC.to_bytes(4, "little")
+MAX_FRAME_PAYLOAD_BYTES = (1 << 29) - 1
+"""The largest length that fits beside the flag."""
+
+READ_BYTES = 1 << 20
+"""What is asked of the stream at once; memory holds this and one record."""
+
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
+_FLAG_SHIFT = 29
+_HEADER = struct.Struct("<II")
+_HEADER_BYTES = _HEADER.size
+
+_Read = Callable[[int], bytes]
+
+
+def encode_record(payload: bytes, *, is_splittable: bool = False) -> bytes:
+    """Frame one record.
+
+    Args:
+        payload: The record.
+        is_splittable: Cut at each aligned magic word, as dmlc-core does, so that a reader that starts in the middle of
+            a file can tell where records begin. AWS's own readers do not read such records right.
+
+    Raises:
+        ContractError: the payload, or a part of it, is longer than a frame can hold.
+    """
+    parts = _split_at_magic(payload) if is_splittable else [payload]
+    if len(parts) == 1:
+        return _frame(_WHOLE, payload)
+    middle = b"".join(_frame(_MIDDLE, part) for part in parts[1:-1])
+    return _frame(_FIRST, parts[0]) + middle + _frame(_LAST, parts[-1])
+
+
+def write_record(stream: BinaryIO, payload: bytes) -> None:
+    """Write one whole record to a binary stream.
+
+    Raises:
+        ContractError: as ``encode_record``.
+    """
+    stream.write(encode_record(payload))
+
+
+def iter_records(data: bytes, *, seam: bytes = MAGIC_BYTES) -> Iterator[bytes]:
+    """Iterate over the records of a body that is in memory; arguments and errors as ``read_records``."""
+    return read_records(io.BytesIO(data), seam=seam)
+
+
+def read_records(stream: BinaryIO, *, seam: bytes = MAGIC_BYTES) -> Iterator[bytes]:
+    """Iterate over the records of a binary stream, such as a file or the FIFO of a Pipe mode epoch.
+
+    A record is handed over as soon as it has arrived. Memory holds one record and ``READ_BYTES``.
+
+    Args:
+        stream: Read to its end; not closed.
+        seam: What belongs between two parts of a record: the magic word, or ``b""`` for data that was cut bare.
+
+    Raises:
+        ContractError: no RecordIO, cut short, or parts out of order; names the offset of the bad frame.
+    """
+    parts: list[bytes] = []
+    offset = 0
+    for offset, flag, payload in _read_frames(getattr(stream, "read1", stream.read)):
+        if flag == _WHOLE and not parts:
+            yield payload
+        elif (flag == _FIRST) is not bool(parts) and _FIRST <= flag <= _LAST:
+            parts.append(payload)
+            if flag == _LAST:
+                yield seam.join(parts)
+                parts = []
+        else:
+            expected = "flag 2 or 3, another part of the record before it" if parts else "flag 0 or 1, a new record"
+            raise _broken("a frame is out of order", offset=offset, found=f"flag {flag}", expected=expected)
+    if parts:
+        raise _broken(
+            "the data ends inside a record", offset=offset, found="a part that is not the last", expected="flag 3"
+        )
+
+
+def _read_frames(read: _Read) -> Iterator[tuple[int, int, bytes]]:
+    """Offset, flag and payload of each frame."""
+    buffer, base = b"", 0
+    while buffer := _read_on(read, buffer, base):
+        position, end = 0, len(buffer)
+        while end - position >= _HEADER_BYTES:
+            length, flag = _parse_header(buffer, position, base)
+            payload_start = position + _HEADER_BYTES
+            next_position = payload_start + _padded(length)
+            if next_position > end:
+                break
+            yield base + position, flag, buffer[payload_start : payload_start + length]
+            position = next_position
+        base += position
+        buffer = buffer[position:]
+
+
+def _read_on(read: _Read, buffer: bytes, base: int) -> bytes:
+    """Add to the start of a frame until the frame is whole; empty at the end of the data."""
+    chunks, have, need = [buffer], len(buffer), _HEADER_BYTES
+    if have >= _HEADER_BYTES:
+        need += _padded(_parse_header(buffer, 0, base)[0])
+    while have < need:
+        chunk = read(READ_BYTES)
+        if not chunk:
+            break
+        chunks.append(chunk)
+        have += len(chunk)
+    if 0 < have < need:
+        raise _broken(
+            "the data ends inside a frame", offset=base, found=f"{have} bytes of it", expected=f"at least {need} bytes"
+        )
+    return b"".join(chunks)
+
+
+def _parse_header(buffer: bytes, position: int, base: int) -> tuple[int, int]:
+    magic, word = _HEADER.unpack_from(buffer, position)
+    if magic != MAGIC:
+        raise _broken(
+            "the data is no RecordIO",
+            offset=base + position,
+            found=f"bytes {buffer[position : position + 4].hex(' ')}",
+            expected=f"the magic number {MAGIC_BYTES.hex(' ')}",
+        )
+    return word & MAX_FRAME_PAYLOAD_BYTES, word >> _FLAG_SHIFT
+
+
+def _frame(flag: int, payload: bytes) -> bytes:
+    length = len(payload)
+    if length > MAX_FRAME_PAYLOAD_BYTES:
+        raise ContractError(
+            "record-too-large",
+            "a record is longer than a RecordIO frame can hold",
+            found=f"{length:,} bytes",
+            expected=f"at most {MAX_FRAME_PAYLOAD_BYTES:,} bytes",
+            fix="make smaller records",
+        )
+    return _HEADER.pack(MAGIC, flag << _FLAG_SHIFT | length) + payload + bytes(_padded(length) - length)
+
+
+def _split_at_magic(payload: bytes) -> list[bytes]:
+    """The parts between the magic words that begin at a multiple of four."""
+    parts, start, found = [], 0, payload.find(MAGIC_BYTES)
+    while found >= 0:
+        if found % 4 == 0:
+            parts.append(payload[start:found])
+            start = found + 4
+        found = payload.find(MAGIC_BYTES, found + 4 if found % 4 == 0 else found + 1)
+    return [*parts, payload[start:]]
+
+
+def _padded(length: int) -> int:
+    return length + 3 & ~3
+
+
+def _broken(what: str, *, offset: int, found: str, expected: str) -> ContractError:
+    return ContractError(
+        "recordio-broken", what, where=f"RecordIO data at byte {offset}", found=found, expected=expected
+    )
