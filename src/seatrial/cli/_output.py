@@ -148,9 +148,7 @@ class Output:
     def error(self, error: SeatrialError) -> None:
         """What is wrong, where, what was found and expected, and what to do about it."""
         self._end_live()
-        self._console.print(
-            Text.assemble((f"error[{error.code}]", "bold red"), ": ", without_controls(error.what))
-        )
+        self._console.print(Text.assemble((f"error[{error.code}]", "bold red"), ": ", without_controls(error.what)))
         rows = {"in": error.where, "found": error.found, "expected": error.expected, "fix": error.fix}
         self.pairs({name: without_controls(text) for name, text in rows.items() if text})
         self.pairs({"see": f"{ERRORS_PAGE}#{error.code}"})

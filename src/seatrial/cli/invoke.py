@@ -38,6 +38,7 @@ CONTENT_TYPES = {
     help="How long the answer may take.",
 )  # fmt: skip
 def command(
+    *,
     file: str,
     content_type: str | None,
     accept: str | None,

@@ -1,7 +1,7 @@
 """The command group, its exit codes, and what happens to an error.
 
-Exit codes: a container's own where one ran; 2 for a wrong option; 125, 126 and 127 as ``docker run`` has them (the engine
-failed, the program cannot be run, there is no such program); 1 for any other failure; 130 after Ctrl-C.
+Exit codes: a container's own where one ran; 2 for a wrong option; 125, 126 and 127 as ``docker run`` has them (the
+engine failed, the program cannot be run, there is no such program); 1 for any other failure; 130 after Ctrl-C.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ _WAIT_SLICE_SECONDS = 0.2
 )  # fmt: skip
 @click.option("--quiet", "-q", is_flag=True, help="Do not show the container's log.")
 def command(
+    *,
     program: Path | None,
     image: str | None,
     python: Path | None,

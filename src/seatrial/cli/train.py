@@ -28,7 +28,12 @@ from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, Traini
     "--content-type", "content_types", multiple=True, metavar="NAME=TYPE", help="The content type of a channel."
 )
 @click.option(
-    "--hyperparameter", "-H", "hyperparameters", multiple=True, metavar="NAME=VALUE", help="Always a string; repeatable."
+    "--hyperparameter",
+    "-H",
+    "hyperparameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Always a string; repeatable.",
 )
 @click.option(
     "--output", type=click.Path(path_type=Path), default=Path("seatrial-output"), show_default=True, metavar="DIR",
@@ -43,6 +48,7 @@ from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, Traini
 @click.option("--quiet", "-q", is_flag=True, help="Do not show the container's log.")
 @click.option("--json", "is_json", is_flag=True, help="Print the outcome as JSON on stdout, the log on stderr.")
 def command(
+    *,
     program: Path | None,
     image: str | None,
     python: Path | None,

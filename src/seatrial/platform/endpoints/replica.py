@@ -146,9 +146,7 @@ def start_replica(engine: Engine, request: ReplicaRequest, work_dir: Path, on_li
         environment=dict(request.environment),
         mounts=(_model_mount(request.model, work_dir),),
         ports=(
-            PublishedPort(
-                container_port=SERVING_PORT, host_port=request.host_port, host_address=request.host_address
-            ),
+            PublishedPort(container_port=SERVING_PORT, host_port=request.host_port, host_address=request.host_address),
         ),
         network=Network.PRIVATE,
     )

@@ -1,7 +1,7 @@
 """One training job from its request to its outcome: stage, run, collect.
 
-The phases are those of ``SecondaryStatus``; ``contract.statuses`` says which may follow which. A job that was stopped or
-ran out of time keeps its artifacts, and so does one that failed (contract.md §1.6, §1.9).
+The phases are those of ``SecondaryStatus``; ``contract.statuses`` says which may follow which. A job that was stopped,
+ran out of time or failed keeps its artifacts (contract.md §1.6, §1.9).
 """
 
 from __future__ import annotations
@@ -152,7 +152,9 @@ class TrainingJob:
         self._enter(SecondaryStatus.STOPPING)
         return handle.stop(self._request.stop_grace_seconds), ending
 
-    def _finish(self, opt_ml: OptMl, exit_status: ExitStatus, ending: SecondaryStatus, seconds: float) -> TrainingResult:
+    def _finish(
+        self, opt_ml: OptMl, exit_status: ExitStatus, ending: SecondaryStatus, seconds: float
+    ) -> TrainingResult:
         if ending is SecondaryStatus.COMPLETED and not exit_status.is_success:
             ending = SecondaryStatus.FAILED
         self._enter(SecondaryStatus.UPLOADING)
@@ -192,4 +194,3 @@ class TrainingJob:
             )
         self._phase = phase
         self._on_phase(phase)
-
