@@ -6,6 +6,7 @@
     ├── ConfigError     what the user asked for on the command line or in a file cannot work
     ├── RequestError    a request to a server of ours is wrong
     ├── EngineError     a container engine is missing, or refused or lost a container
+    ├── BuildError      an image could not be built
     └── InternalError   a fault of ours: "please report"
 
 An error carries fields and nobody parses its text. ``code`` is a stable slug with a section in
@@ -77,6 +78,10 @@ class RequestError(SeatrialError):
 
 class EngineError(SeatrialError):
     """A container engine is missing, or refused, or lost a container."""
+
+
+class BuildError(SeatrialError):
+    """An image could not be built."""
 
 
 class InternalError(SeatrialError):

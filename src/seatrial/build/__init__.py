@@ -1,0 +1,1 @@
+"""From a directory with a Dockerfile to an image."""

@@ -1,0 +1,258 @@
+"""``seatrial demo``: both example containers trained, served and invoked on the iris data."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import urllib3
+
+from seatrial.cli import _demo_images
+from seatrial.cli._output import Output
+from seatrial.contract.statuses import TRAINING_STATUS_MESSAGES, TrainingJobStatus
+from seatrial.contract.training import ChannelConfig
+from seatrial.core.errors import EngineError, SeatrialError, UserCodeError
+from seatrial.engines.base import Engine
+from seatrial.platform.endpoints.replica import ReplicaRequest, start_replica
+from seatrial.platform.jobs.staging import ChannelSource
+from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
+
+HYPERPARAMETERS: Mapping[str, str] = {"max_leaf_nodes": "5"}
+INVOCATION_COUNT = 200
+"""Invocations of one row each, one after the other, of which the table shows the median."""
+
+_SHOWN_PREDICTIONS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One example container, and what it needs where no image brings it along."""
+
+    name: str
+    directory: str
+    program: str
+    """The program directory, relative to ``directory``."""
+    programs_needed: tuple[str, ...]
+    modules_needed: tuple[str, ...]
+
+
+EXAMPLES = (
+    Example(
+        name="decision-trees",
+        directory="decision-trees",
+        program="decision_trees",
+        programs_needed=("nginx", "gunicorn"),
+        modules_needed=("sklearn", "pandas", "flask", "gunicorn"),
+    ),
+    Example(
+        name="decision-trees-seatrial",
+        directory="decision-trees-seatrial",
+        program=".",
+        programs_needed=(),
+        modules_needed=("sklearn", "numpy", "uvicorn"),
+    ),
+)
+"""The classic container (nginx, gunicorn, Flask) and the same algorithm on Seatrial's runtime."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one example gave."""
+
+    name: str
+    predictions: tuple[str, ...]
+    accuracy: float
+    train_seconds: float
+    ready_seconds: float
+    invoke_seconds: float
+
+
+@click.command("demo")
+@click.option(
+    "--engine", "engine_name", type=click.Choice(["process", "docker"]), default="process", show_default=True,
+    help="Run the containers as processes, no Docker needed, or as Docker images, which are built first.",
+)  # fmt: skip
+@click.option("--quiet", "-q", is_flag=True, help="Do not show the containers' log.")
+def command(*, engine_name: str, quiet: bool) -> int:
+    """Train and serve a scikit-learn tree in both example containers and compare them.
+
+    Each container is trained on the iris data, served, and asked for predictions, all through SageMaker's container
+    contract. The exit code is 1 when a container failed or the two disagree.
+    """
+    runs: list[Run] = []
+    has_failed = False
+    with Output(is_quiet=quiet) as out:
+        for example in EXAMPLES:
+            out.say(f"── {example.name}")
+            missing = _missing(example) if engine_name == "process" else []
+            if missing:
+                out.say(f"skipped: {example.name} needs {', '.join(missing)}, not installed here")
+                continue
+            try:
+                runs.append(_run(example, engine_name, out))
+            except EngineError as error:
+                out.error(error)
+                out.say(f"skipped: {example.name} cannot run here")
+                has_failed |= engine_name == "docker"
+            except SeatrialError as error:
+                out.error(error)
+                has_failed = True
+        agree = len({run.predictions for run in runs}) <= 1
+        _report(out, runs, agree=agree)
+    return 0 if runs and agree and not has_failed else 1
+
+
+def _missing(example: Example) -> list[str]:
+    programs = [name for name in example.programs_needed if shutil.which(name) is None and name != "gunicorn"]
+    modules = [name for name in example.modules_needed if importlib.util.find_spec(name) is None]
+    return [f"the program {name}" for name in programs] + [f"the Python package {name}" for name in modules]
+
+
+def _run(example: Example, engine_name: str, out: Output) -> Run:
+    with tempfile.TemporaryDirectory(prefix="seatrial-demo-") as temporary:
+        work_dir = Path(temporary)
+        engine, image = _prepare(example, engine_name, work_dir, out)
+        result = _train(engine, image, example, work_dir, out)
+        model_archive = result.model_archive
+        if result.status is not TrainingJobStatus.COMPLETED or model_archive is None:
+            out.last_lines(result.last_lines)
+            raise UserCodeError(
+                "training-failed", f"the training of {example.name} failed", found=result.failure_reason or "no model"
+            )
+        return _serve_and_invoke(engine, image, example, (model_archive, result.training_seconds), work_dir, out)
+
+
+def _prepare(example: Example, engine_name: str, work_dir: Path, out: Output) -> tuple[Engine, str]:
+    directory = _demo_images.examples_directory() / example.directory
+    if engine_name == "docker":
+        from seatrial.engines.docker import DockerEngine
+
+        engine = DockerEngine()
+        engine.check_ready()
+        out.phase("Building the image")
+        return engine, _demo_images.build_example_image(directory, work_dir / "context", out.log_line)
+    from seatrial.engines.process import ProcessEngine
+
+    return ProcessEngine(), (directory / example.program).resolve().as_uri()
+
+
+def _train(engine: Engine, image: str, example: Example, work_dir: Path, out: Output) -> TrainingResult:
+    request = TrainingRequest(
+        training_job_name=f"demo-{example.name}",
+        image=image,
+        output_dir=work_dir / "output",
+        hyperparameters=HYPERPARAMETERS,
+        channels={"training": ChannelSource(path=iris_file(), config=ChannelConfig(content_type="text/csv"))},
+    )
+    job = TrainingJob(
+        engine,
+        request,
+        on_phase=lambda phase: out.phase(TRAINING_STATUS_MESSAGES.get(phase, phase.value)),
+        on_line=out.log_line,
+    )
+    (work_dir / "train").mkdir()
+    return job.run(work_dir / "train")
+
+
+def _serve_and_invoke(
+    engine: Engine, image: str, example: Example, trained: tuple[Path, float], work_dir: Path, out: Output
+) -> Run:
+    model_archive, train_seconds = trained
+    (work_dir / "serve").mkdir()
+    out.phase("Starting the server")
+    started = time.monotonic()
+    request = ReplicaRequest(image=image, model=model_archive)
+    with start_replica(engine, request, work_dir / "serve", out.log_line) as replica:
+        try:
+            replica.wait_until_healthy()
+        except SeatrialError:
+            out.last_lines(replica.last_lines)
+            raise
+        ready_seconds = time.monotonic() - started
+        out.phase("Invoking")
+        with urllib3.PoolManager(retries=False) as pool:
+            url = f"{replica.url}/invocations"
+            labels, rows = _labels_and_rows()
+            predictions = _invoke(pool, url, payload_file().read_bytes())
+            accuracy = statistics.fmean(
+                predicted == label for predicted, label in zip(_invoke(pool, url, "\n".join(rows).encode()), labels)
+            )
+            invoke_seconds = _median_seconds(pool, url, rows[0].encode())
+        out.phase("Stopping the server")
+        replica.stop()
+    run = Run(
+        name=example.name,
+        predictions=tuple(predictions),
+        accuracy=accuracy,
+        train_seconds=train_seconds,
+        ready_seconds=ready_seconds,
+        invoke_seconds=invoke_seconds,
+    )
+    out.say(f"predictions: {', '.join(predictions[:_SHOWN_PREDICTIONS])}, … ({len(predictions)} in all)")
+    return run
+
+
+def iris_file() -> Path:
+    """The training data: the species, then four measurements."""
+    return _demo_images.examples_directory() / "decision-trees/local_test/test_dir/input/data/training/iris.csv"
+
+
+def payload_file() -> Path:
+    """Rows of four measurements."""
+    return _demo_images.examples_directory() / "decision-trees/local_test/payload.csv"
+
+
+def _labels_and_rows() -> tuple[list[str], list[str]]:
+    pairs = [line.partition(",") for line in iris_file().read_text().splitlines() if line]
+    return [label for label, _, _ in pairs], [row for _, _, row in pairs]
+
+
+def _invoke(pool: urllib3.PoolManager, url: str, body: bytes) -> list[str]:
+    response = pool.request("POST", url, body=body, headers={"Content-Type": "text/csv", "Accept": "text/csv"})
+    if response.status != 200:
+        raise UserCodeError(
+            "invocation-failed",
+            "the server did not answer 200",
+            where=url,
+            found=f"HTTP {response.status}: {response.data[:200].decode(errors='replace')}",
+        )
+    return response.data.decode().split()
+
+
+def _median_seconds(pool: urllib3.PoolManager, url: str, body: bytes) -> float:
+    seconds = []
+    for _ in range(INVOCATION_COUNT):
+        started = time.perf_counter()
+        _invoke(pool, url, body)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def _report(out: Output, runs: Sequence[Run], *, agree: bool) -> None:
+    if not runs:
+        out.say("nothing ran; see above for what is missing")
+        return
+    out.say("")
+    out.table(
+        "iris, one decision tree",
+        ("container", "accuracy", "train", "ready", f"one row (median of {INVOCATION_COUNT})"),
+        [
+            (
+                run.name,
+                f"{run.accuracy:.1%}",
+                f"{run.train_seconds:.2f} s",
+                f"{run.ready_seconds:.2f} s",
+                f"{run.invoke_seconds * 1000:.2f} ms",
+            )
+            for run in runs
+        ],
+    )
+    if len(runs) > 1:
+        out.say("the predictions are identical" if agree else "the predictions DIFFER")
