@@ -6,6 +6,7 @@ What an archive may hold is what SageMaker's hosting takes: regular files and di
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tarfile
@@ -122,8 +123,9 @@ def unpack_archive(
                         fix="pack only what the model needs",
                     )
                 _unpack_member(tar, member, archive, directory)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, OSError) as error:
+        # A disk that is full is not the archive's fault; a name that no file system takes is.
+        if isinstance(error, OSError) and error.errno not in {None, errno.ENAMETOOLONG, errno.EINVAL}:
             raise
         raise ContractError(
             "archive-unreadable",
@@ -136,6 +138,8 @@ def unpack_archive(
 
 
 def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Path, directory: Path) -> None:
+    if member.size < 0:
+        raise tarfile.ReadError(f"'{member.name}' has a negative size")
     relative = _safe_path(member, archive)
     if relative is None:
         return
