@@ -25,5 +25,8 @@ def examples_directory() -> Path:
         if (directory / "decision-trees").is_dir():
             return directory
     raise ConfigError(
-        "examples-missing", "the example containers are not installed", where=str(_PACKAGE_DIR), fix="reinstall seatrial"
+        "examples-missing",
+        "the example containers are not installed",
+        where=str(_PACKAGE_DIR),
+        fix="reinstall seatrial",
     )

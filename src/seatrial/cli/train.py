@@ -12,6 +12,7 @@ import click
 from seatrial.cli._options import choose_engine, container_options, parse_pairs
 from seatrial.cli._output import Output
 from seatrial.cli._signals import stop_on_signals
+from seatrial.contract.environment import check_training_environment
 from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, MAX_RUNTIME_MAX_SECONDS
 from seatrial.contract.names import TRAINING_JOB_NAME
 from seatrial.contract.statuses import TRAINING_STATUS_MESSAGES, SecondaryStatus, TrainingJobStatus
@@ -75,7 +76,7 @@ def command(
         output_dir=output,
         hyperparameters=_hyperparameters(hyperparameters),
         channels=_channels(channels, content_types),
-        environment=parse_pairs("--environment", environment),
+        environment=_environment(environment),
         instance_type=instance_type,
         max_runtime_seconds=max_runtime_seconds,
     )
@@ -110,6 +111,12 @@ def _hyperparameters(texts: tuple[str, ...]) -> dict[str, str]:
     hyperparameters = parse_pairs("--hyperparameter", texts)
     check_hyperparameters(hyperparameters)
     return hyperparameters
+
+
+def _environment(texts: tuple[str, ...]) -> dict[str, str]:
+    environment = parse_pairs("--environment", texts)
+    check_training_environment(environment)
+    return environment
 
 
 def _channels(channels: tuple[str, ...], content_types: tuple[str, ...]) -> dict[str, ChannelSource]:
