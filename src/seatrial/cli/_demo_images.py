@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import seatrial
-from seatrial.build.builder import build_image
-from seatrial.core.errors import BuildError, ConfigError
+from seatrial.core.errors import ConfigError
 
 _PACKAGE_DIR = Path(seatrial.__file__).resolve().parent
 

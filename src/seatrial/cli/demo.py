@@ -115,88 +115,108 @@ def _missing(example: Example) -> list[str]:
     return [f"the program {name}" for name in programs] + [f"the Python package {name}" for name in modules]
 
 
-def _run(example: Example, engine_name: str, out: Output) -> Run:
-    with tempfile.TemporaryDirectory(prefix="seatrial-demo-") as temporary:
-        work_dir = Path(temporary)
-        engine, image = _prepare(example, engine_name, work_dir, out)
-        result = _train(engine, image, example, work_dir, out)
-        model_archive = result.model_archive
-        if result.status is not TrainingJobStatus.COMPLETED or model_archive is None:
-            out.last_lines(result.last_lines)
+class _Voyage:
+    """One example from its data to its predictions, through one engine."""
+
+    def __init__(self, example: Example, engine_name: str, work_dir: Path, out: Output) -> None:
+        self._example = example
+        self._work_dir = work_dir
+        self._out = out
+        self._engine, self._image = self._prepare(engine_name)
+
+    def run(self) -> Run:
+        result = self._train()
+        if result.model_archive is None or result.status is not TrainingJobStatus.COMPLETED:
+            self._out.last_lines(result.last_lines)
             raise UserCodeError(
-                "training-failed", f"the training of {example.name} failed", found=result.failure_reason or "no model"
+                "training-failed",
+                f"the training of {self._example.name} failed",
+                found=result.failure_reason or "no model",
             )
-        return _serve_and_invoke(engine, image, example, (model_archive, result.training_seconds), work_dir, out)
+        return self._serve_and_invoke(result.model_archive, result.training_seconds)
+
+    def _prepare(self, engine_name: str) -> tuple[Engine, str]:
+        directory = _demo_images.examples_directory() / self._example.directory
+        if engine_name == "docker":
+            from seatrial.engines.docker import DockerEngine
+
+            engine = DockerEngine()
+            engine.check_ready()
+            self._out.phase("Building the image")
+            return engine, _demo_images.build_example_image(directory, self._work_dir / "context", self._out.log_line)
+        from seatrial.engines.process import ProcessEngine
+
+        return ProcessEngine(), (directory / self._example.program).resolve().as_uri()
+
+    def _train(self) -> TrainingResult:
+        request = TrainingRequest(
+            training_job_name=f"demo-{self._example.name}",
+            image=self._image,
+            output_dir=self._work_dir / "output",
+            hyperparameters=HYPERPARAMETERS,
+            channels={"training": ChannelSource(path=iris_file(), config=ChannelConfig(content_type="text/csv"))},
+        )
+        job = TrainingJob(
+            self._engine,
+            request,
+            on_phase=lambda phase: self._out.phase(TRAINING_STATUS_MESSAGES.get(phase, phase.value)),
+            on_line=self._out.log_line,
+        )
+        return job.run(self._directory("train"))
+
+    def _serve_and_invoke(self, model_archive: Path, train_seconds: float) -> Run:
+        self._out.phase("Starting the server")
+        started = time.monotonic()
+        request = ReplicaRequest(image=self._image, model=model_archive)
+        with start_replica(self._engine, request, self._directory("serve"), self._out.log_line) as replica:
+            try:
+                replica.wait_until_healthy()
+            except SeatrialError:
+                self._out.last_lines(replica.last_lines)
+                raise
+            ready_seconds = time.monotonic() - started
+            self._out.phase("Invoking")
+            predictions, accuracy, invoke_seconds = _measure(f"{replica.url}/invocations")
+            self._out.phase("Stopping the server")
+            replica.stop()
+        shown = ", ".join(predictions[:_SHOWN_PREDICTIONS])
+        self._out.say(f"predictions: {shown}, … ({len(predictions)} in all)")
+        return Run(
+            name=self._example.name,
+            predictions=tuple(predictions),
+            accuracy=accuracy,
+            train_seconds=train_seconds,
+            ready_seconds=ready_seconds,
+            invoke_seconds=invoke_seconds,
+        )
+
+    def _directory(self, name: str) -> Path:
+        directory = self._work_dir / name
+        directory.mkdir()
+        return directory
 
 
-def _prepare(example: Example, engine_name: str, work_dir: Path, out: Output) -> tuple[Engine, str]:
-    directory = _demo_images.examples_directory() / example.directory
-    if engine_name == "docker":
-        from seatrial.engines.docker import DockerEngine
-
-        engine = DockerEngine()
-        engine.check_ready()
-        out.phase("Building the image")
-        return engine, _demo_images.build_example_image(directory, work_dir / "context", out.log_line)
-    from seatrial.engines.process import ProcessEngine
-
-    return ProcessEngine(), (directory / example.program).resolve().as_uri()
+def _run(example: Example, engine_name: str, out: Output) -> Run:
+    with tempfile.TemporaryDirectory(prefix="seatrial-demo-") as work_dir:
+        return _Voyage(example, engine_name, Path(work_dir), out).run()
 
 
-def _train(engine: Engine, image: str, example: Example, work_dir: Path, out: Output) -> TrainingResult:
-    request = TrainingRequest(
-        training_job_name=f"demo-{example.name}",
-        image=image,
-        output_dir=work_dir / "output",
-        hyperparameters=HYPERPARAMETERS,
-        channels={"training": ChannelSource(path=iris_file(), config=ChannelConfig(content_type="text/csv"))},
-    )
-    job = TrainingJob(
-        engine,
-        request,
-        on_phase=lambda phase: out.phase(TRAINING_STATUS_MESSAGES.get(phase, phase.value)),
-        on_line=out.log_line,
-    )
-    (work_dir / "train").mkdir()
-    return job.run(work_dir / "train")
-
-
-def _serve_and_invoke(
-    engine: Engine, image: str, example: Example, trained: tuple[Path, float], work_dir: Path, out: Output
-) -> Run:
-    model_archive, train_seconds = trained
-    (work_dir / "serve").mkdir()
-    out.phase("Starting the server")
-    started = time.monotonic()
-    request = ReplicaRequest(image=image, model=model_archive)
-    with start_replica(engine, request, work_dir / "serve", out.log_line) as replica:
-        try:
-            replica.wait_until_healthy()
-        except SeatrialError:
-            out.last_lines(replica.last_lines)
-            raise
-        ready_seconds = time.monotonic() - started
-        out.phase("Invoking")
-        with urllib3.PoolManager(retries=False) as pool:
-            url = f"{replica.url}/invocations"
-            labels, rows = _labels_and_rows()
-            predictions = _invoke(pool, url, payload_file().read_bytes())
-            accuracy = statistics.fmean(
-                predicted == label for predicted, label in zip(_invoke(pool, url, "\n".join(rows).encode()), labels)
+def _measure(url: str) -> tuple[list[str], float, float]:
+    """Predictions of the payload, accuracy over all of iris, median seconds of one row."""
+    labels, rows = _labels_and_rows()
+    with urllib3.PoolManager(retries=False) as pool:
+        predictions = _invoke(pool, url, payload_file().read_bytes())
+        predicted_labels = _invoke(pool, url, "\n".join(rows).encode())
+        if len(predicted_labels) != len(labels):
+            raise UserCodeError(
+                "invocation-failed",
+                "the server did not answer one prediction a record",
+                where=url,
+                found=f"{len(predicted_labels)} predictions",
+                expected=f"{len(labels)}",
             )
-            invoke_seconds = _median_seconds(pool, url, rows[0].encode())
-        out.phase("Stopping the server")
-        replica.stop()
-    run = Run(
-        name=example.name,
-        predictions=tuple(predictions),
-        accuracy=accuracy,
-        train_seconds=train_seconds,
-        ready_seconds=ready_seconds,
-        invoke_seconds=invoke_seconds,
-    )
-    out.say(f"predictions: {', '.join(predictions[:_SHOWN_PREDICTIONS])}, … ({len(predictions)} in all)")
-    return run
+        accuracy = statistics.fmean(map(str.__eq__, predicted_labels, labels))
+        return predictions, accuracy, _median_seconds(pool, url, rows[0].encode())
 
 
 def iris_file() -> Path:
