@@ -1,0 +1,94 @@
+"""What the code says of itself, read from its syntax trees: error slugs and environment variables."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCE = REPOSITORY / "src" / "seatrial"
+DOCS = REPOSITORY / "docs"
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+_VARIABLE = re.compile(r"(SAGEMAKER|SM|SEATRIAL|MODEL_SERVER|TRAINING_JOB|AWS|PIP)_[A-Z0-9_]*[A-Z0-9]")
+_WHOLE_NAMES = {"CURRENT_HOST", "PYTHONPATH", "PYTHONUNBUFFERED", "DOCKER_HOST"}
+
+
+@dataclass(frozen=True)
+class Raised:
+    """One call that makes an error of the tree."""
+
+    slug: str | None
+    """``None`` when the first argument is no literal."""
+    kind: str
+    """The class as it is written, such as ``ContractError``."""
+    place: str
+
+
+def source_files() -> list[Path]:
+    return sorted(path for path in SOURCE.rglob("*.py") if "examples" not in path.parts)
+
+
+def _trees() -> Iterator[tuple[Path, ast.Module]]:
+    for path in source_files():
+        yield path, ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def error_classes() -> set[str]:
+    """Names of ``SeatrialError`` and of every class below it."""
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for _, tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    found = {"SeatrialError"}
+    while more := {name for name, parents in bases.items() if parents & found} - found:
+        found |= more
+    return found
+
+
+def raised_errors() -> list[Raised]:
+    """Every place where an error of the tree is made."""
+    classes = error_classes()
+    return [
+        Raised(
+            slug=_slug(node),
+            kind=_name(node.func),
+            place=f"{path.relative_to(REPOSITORY)}:{node.lineno}",
+        )
+        for path, tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _name(node.func) in classes
+    ]
+
+
+def _name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _slug(call: ast.Call) -> str | None:
+    candidates = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "code")]
+    for candidate in candidates:
+        if isinstance(candidate, ast.Constant) and isinstance(candidate.value, str):
+            return candidate.value
+    return None
+
+
+def environment_variables() -> dict[str, str]:
+    """Every environment variable that the code names, each with one place that does."""
+    found: dict[str, str] = {}
+    for path, tree in _trees():
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
+                continue
+            if _VARIABLE.fullmatch(node.value) or node.value in _WHOLE_NAMES:
+                found.setdefault(node.value, f"{path.relative_to(REPOSITORY)}:{node.lineno}")
+    return found
