@@ -1,0 +1,102 @@
+"""Content-Type and Accept: parsing and negotiation. Source: RFC 9110 §8.3, §12.5.1.
+
+Parameters of a media type are read for ``charset`` and ``q`` only. SageMaker's own algorithms use others
+(``text/csv; label_size=0``, ``application/jsonlines;verbose=true``), which say nothing about the bytes, so they are let
+through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 (RFC 9110's word)
+_MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})[ \t]*(?:;(.*))?", re.DOTALL)
+_CHARSET = re.compile(rf"""(?:^|;)[ \t]*charset=(?:"([^"]*)"|({_TOKEN}))""", re.IGNORECASE)
+_QUALITY = re.compile(r"(?:^|;)[ \t]*q=([^; \t]*)", re.IGNORECASE)
+_QUALITY_VALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?|\.[0-9]{1,3}")
+_ELEMENT = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|[^,"]|")+""", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """A Content-Type taken apart; all lower case."""
+
+    name: str
+    charset: str | None
+
+
+def parse_content_type(header: str) -> MediaType | None:
+    """Take a Content-Type apart; ``None`` when it is none."""
+    match = _MEDIA_TYPE.fullmatch(header.strip(" \t"))
+    if match is None:
+        return None
+    charset = _CHARSET.search(match[2] or "")
+    return MediaType(match[1].lower(), (charset[1] or charset[2] or "").lower() if charset else None)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRange:
+    """One element of an Accept header."""
+
+    name: str
+    """``type/subtype``, ``type/*`` or ``*/*``, lower case."""
+    quality: float
+
+    @property
+    def is_concrete(self) -> bool:
+        return not self.name.endswith("/*")
+
+    def specificity(self, media_type: str) -> int | None:
+        """Say how closely this range names the type (2 exactly, 1 its first half, 0 anything), or ``None``."""
+        if self.name == media_type:
+            return 2
+        if self.name == "*/*":
+            return 0
+        return 1 if self.name.endswith("/*") and media_type.startswith(self.name[:-1]) else None
+
+
+def parse_accept(header: str) -> list[MediaRange]:
+    """Take an Accept header apart, in its order; an element that is no media range is left out."""
+    return [media_range for element in _ELEMENT.findall(header) if (media_range := _media_range(element))]
+
+
+def _media_range(element: str) -> MediaRange | None:
+    element = element.strip(" \t")
+    if element == "*" or element.startswith("*;"):  # java.net.HttpURLConnection sends "*; q=.2"
+        element = "*/*" + element[1:]
+    match = _MEDIA_TYPE.fullmatch(element)
+    if match is None:
+        return None
+    quality = _QUALITY.search(match[2] or "")
+    if quality is None:
+        return MediaRange(match[1].lower(), 1.0)
+    return MediaRange(match[1].lower(), float(quality[1])) if _QUALITY_VALUE.fullmatch(quality[1]) else None
+
+
+def choose(ranges: Sequence[MediaRange], offered: Sequence[str]) -> str | None:
+    """Choose the offered type that an Accept header likes best; ``None`` when it likes none.
+
+    The range that names a type most closely gives its quality. Between types of one quality the closer named wins, then
+    the one named first in the header, then the one offered first.
+    """
+    best: tuple[float, int, int] | None = None
+    chosen: str | None = None
+    for media_type in offered:
+        rank = _rank(ranges, media_type)
+        if rank and (best is None or rank > best):
+            best, chosen = rank, media_type
+    return chosen
+
+
+def _rank(ranges: Sequence[MediaRange], media_type: str) -> tuple[float, int, int] | None:
+    matches = [
+        (specificity, -position, media_range.quality)
+        for position, media_range in enumerate(ranges)
+        if (specificity := media_range.specificity(media_type)) is not None
+    ]
+    if not matches:
+        return None
+    specificity, position, quality = max(matches)
+    return (quality, specificity, position) if quality > 0 else None
