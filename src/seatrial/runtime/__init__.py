@@ -1,0 +1,1 @@
+"""What is installed inside the user's image: the programs ``train`` and ``serve``."""

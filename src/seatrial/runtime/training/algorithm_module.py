@@ -1,0 +1,172 @@
+"""Load the user's algorithm module and call its ``train(job)`` or ``train(job, hyperparameters)``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+
+from seatrial.contract.training import read_hyperparameters
+from seatrial.core.errors import ContractError
+from seatrial.runtime.training.job import Job, read_job
+from seatrial.runtime.training.program import AlgorithmFile, AlgorithmName
+
+if typing.TYPE_CHECKING:
+    from seatrial.contract.layout import OptMl
+    from seatrial.runtime.training.stopping import Stopping
+
+TrainFunction = Callable[..., object]
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_FORMS = "train(job) or train(job, hyperparameters: SomeDataclass)"
+
+
+def run_algorithm(program: AlgorithmFile | AlgorithmName, opt_ml: OptMl, stopping: Stopping) -> None:
+    """Train with an algorithm module.
+
+    Raises:
+        ContractError: the module has no fitting ``train``, a configuration file is broken, hyperparameters do not fit.
+        Exception: what the module raises.
+    """
+    job = read_job(opt_ml, stopping)
+    module = load_algorithm(program)
+    call_train(find_train(module), job, opt_ml)
+
+
+def load_algorithm(program: AlgorithmFile | AlgorithmName) -> ModuleType:
+    """Import the module, its own directory first on ``sys.path``.
+
+    Raises:
+        ContractError: a named module does not exist.
+        Exception: what the module raises while it is imported.
+    """
+    if isinstance(program, AlgorithmFile):
+        return _load_file(program.path)
+    sys.path[:0] = [str(directory) for directory in program.directories if directory.is_dir()]
+    try:
+        return importlib.import_module(program.module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{program.module}.".startswith(f"{error.name}."):
+            raise  # the module exists, and lacks something that it imports
+        raise ContractError(
+            "algorithm-not-found",
+            f"the algorithm module '{program.module}' does not exist",
+            where="environment variable SEATRIAL_ALGORITHM",
+            found=f"no module '{error.name}' in {', '.join(map(str, program.directories))} or among the packages",
+            fix="name a file or an importable module with a function train(job)",
+        ) from None
+
+
+def find_train(module: ModuleType) -> TrainFunction:
+    """The module's ``train``.
+
+    Raises:
+        ContractError: it has none, or something else of that name.
+    """
+    train = getattr(module, "train", None)
+    if callable(train):
+        return typing.cast(TrainFunction, train)
+    raise ContractError(
+        "algorithm-without-train",
+        "the algorithm module has no function train",
+        where=str(module.__file__),
+        found="no such name" if train is None else f"train is of type {type(train).__name__}",
+        expected=_FORMS,
+    )
+
+
+def call_train(train: TrainFunction, job: Job, opt_ml: OptMl) -> None:
+    """Call ``train``, with converted hyperparameters when it takes them; a coroutine is run to its end.
+
+    Raises:
+        ContractError: its parameters do not fit, or the hyperparameters do not fit them.
+        Exception: what it raises.
+    """
+    parameters = _positional_parameters(train)
+    arguments: list[object] = [job]
+    if len(parameters) > 1:
+        arguments.append(_convert(train, parameters[1], job, opt_ml))
+    result = train(*arguments)
+    if inspect.iscoroutine(result):
+        import asyncio  # noqa: PLC0415 (30 ms that only a coroutine needs)
+
+        asyncio.run(result)
+
+
+def _load_file(path: Path) -> ModuleType:
+    """Import a file under its own name, so that what it pickles can be found again by that name."""
+    sys.path.insert(0, str(path.parent))
+    name = path.stem if path.stem not in sys.modules else f"seatrial_algorithm_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ContractError(
+            "algorithm-not-found", "the algorithm module is no Python file", where=str(path), fix="name a .py file"
+        )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _positional_parameters(train: TrainFunction) -> list[str]:
+    parameters = inspect.signature(train).parameters.values()
+    positional = [parameter.name for parameter in parameters if parameter.kind in _POSITIONAL]
+    required = [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    ]
+    if positional and set(required) <= set(positional[:2]):
+        return positional[:2]
+    raise ContractError(
+        "algorithm-train-signature",
+        "the function train takes other arguments than it will be given",
+        where=_source_of(train),
+        found=f"train{inspect.signature(train)}",
+        expected=_FORMS,
+    )
+
+
+def _convert(train: TrainFunction, parameter: str, job: Job, opt_ml: OptMl) -> object:
+    annotation = _annotation_of(train, parameter)
+    if annotation is None or annotation is dict or typing.get_origin(annotation) in (dict, Mapping):
+        return dict(job.hyperparameters)
+    from seatrial.runtime.training import typed_hyperparameters as typed  # noqa: PLC0415 (loads msgspec)
+
+    if not typed.is_supported_class(annotation):
+        raise ContractError(
+            "algorithm-train-signature",
+            f"parameter '{parameter}' of train has a type that hyperparameters cannot be converted to",
+            where=_source_of(train),
+            found=typed.type_name(annotation),
+            expected="a dataclass, a msgspec.Struct, or dict",
+        )
+    where = str(opt_ml.hyperparameters_file)
+    converted: object = typed.convert_hyperparameters(
+        read_hyperparameters(opt_ml), typing.cast("type[object]", annotation), where=where
+    )
+    return converted
+
+
+def _annotation_of(train: TrainFunction, parameter: str) -> object:
+    try:
+        return typing.get_type_hints(train).get(parameter)
+    except NameError as error:
+        raise ContractError(
+            "algorithm-train-signature",
+            "the annotations of train cannot be resolved",
+            where=_source_of(train),
+            found=str(error),
+            fix="define or import the name before it is used",
+        ) from None
+
+
+def _source_of(train: TrainFunction) -> str:
+    code = getattr(inspect.unwrap(train), "__code__", None)
+    return f"{code.co_filename}, line {code.co_firstlineno}" if code else repr(train)

@@ -1,0 +1,90 @@
+"""Find what ``train`` runs.
+
+1. Script mode: the program that ``SAGEMAKER_PROGRAM`` or the hyperparameter ``sagemaker_program`` names, as AWS's
+   training toolkit runs it.
+2. An algorithm module: what ``SEATRIAL_ALGORITHM`` names, a file or a dotted module, else ``algorithm.py`` in the
+   working directory, ``/opt/ml/code`` or ``/opt/program``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.contract.environment import PROGRAM, PROGRAM_HYPERPARAMETER
+from seatrial.contract.layout import OptMl
+from seatrial.contract.training import decode_hyperparameter
+from seatrial.core.errors import ContractError
+
+ALGORITHM = "SEATRIAL_ALGORITHM"
+DEFAULT_ALGORITHM = "algorithm.py"
+PROGRAM_DIR = Path("/opt/program")
+"""Where the classic sample keeps its program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A user's program in the manner of AWS's training toolkit."""
+
+    entry_point: str
+    """Its path below the code directory, or the name of a module."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmFile:
+    """A file with a function ``train(job)``."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmName:
+    """An importable module with a function ``train(job)``."""
+
+    module: str
+    directories: tuple[Path, ...]
+    """Searched before the installed packages."""
+
+
+def find_program(
+    environment: Mapping[str, str], hyperparameters: Mapping[str, str], opt_ml: OptMl, working_directory: Path
+) -> Script | AlgorithmFile | AlgorithmName:
+    """Find what to run.
+
+    Raises:
+        ContractError: there is nothing, or a named algorithm does not exist; the error tells every place looked at.
+    """
+    if PROGRAM in environment:
+        return Script(environment[PROGRAM])
+    if PROGRAM_HYPERPARAMETER in hyperparameters:
+        return Script(str(decode_hyperparameter(hyperparameters[PROGRAM_HYPERPARAMETER])))
+    directories = (working_directory, opt_ml.code_dir, PROGRAM_DIR)
+    named = environment.get(ALGORITHM)
+    if named and not named.endswith(".py") and os.sep not in named:
+        return AlgorithmName(named, directories)
+    for directory in directories:
+        if (path := directory / (named or DEFAULT_ALGORITHM)).is_file():
+            return AlgorithmFile(path.absolute())
+    raise _nothing_found(named, directories)
+
+
+def _nothing_found(named: str | None, directories: tuple[Path, ...]) -> ContractError:
+    looked_in = ", ".join(str(directory) for directory in dict.fromkeys(directories))
+    if named:
+        return ContractError(
+            "algorithm-not-found",
+            f"the algorithm module '{named}' does not exist",
+            where=f"environment variable {ALGORITHM}",
+            found=f"no such file in {looked_in}",
+            fix="name a file or an importable module with a function train(job)",
+        )
+    return ContractError(
+        "training-program-not-found",
+        "there is nothing to train with",
+        where=looked_in,
+        found=f"no {DEFAULT_ALGORITHM}, and no program is named",
+        expected=f"{DEFAULT_ALGORITHM} with a function train(job), or a script named by {PROGRAM}",
+        fix=f"copy {DEFAULT_ALGORITHM} into the working directory or {directories[1]}, or set {PROGRAM}",
+    )

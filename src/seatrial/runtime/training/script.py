@@ -1,0 +1,200 @@
+"""Script mode: run the user's program as AWS's training toolkit does, told step by step in ``run_script``.
+
+What the toolkit has and this has not: starting MPI (refused), copying ``/opt/ml/output/intermediate`` to S3 while the
+job runs, and a framework's own launcher (each said in one line of the log).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seatrial.contract import environment as env
+from seatrial.contract import json_text
+from seatrial.contract.layout import OptMl
+from seatrial.contract.training import (
+    ResourceConfig,
+    decode_hyperparameter,
+    read_hyperparameters,
+    read_input_data_config,
+    read_resource_config,
+    render_input_data_config,
+    render_resource_config,
+)
+from seatrial.core.errors import ContractError
+from seatrial.runtime.training import hardware, script_source
+from seatrial.runtime.training.child import run_child
+from seatrial.runtime.training.log_lines import announce
+from seatrial.runtime.training.program import Script
+from seatrial.runtime.training.script_source import EntryPointKind
+from seatrial.runtime.training.stopping import Stopping
+
+HOST_WAIT_SECONDS = 900.0
+"""How long peers may take to get a name, as the toolkit waits (contract.md §1.3)."""
+
+_HOST_WAIT_STEP_SECONDS = (0.2, 30.0)
+"""First and longest pause between two look-ups."""
+
+_LOCAL_MODE = "SM_STUDIO_LOCAL_MODE"
+"""When true, the toolkit takes the hosts' names for granted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    hyperparameters: Mapping[str, str]
+    input_data_config: Mapping[str, object]
+    resource_config: Mapping[str, object]
+    cluster: ResourceConfig
+
+
+def run_script(script: Script, opt_ml: OptMl, environment: Mapping[str, str], stopping: Stopping) -> None:
+    """Run a user's program to its end.
+
+    Raises:
+        ScriptFailure: the program, or the installation of what it needs, failed.
+        ContractError: the source, the program or a configuration file is missing or broken.
+        JobStopping: SIGTERM came before the program was started.
+    """
+    inputs = _read_inputs(opt_ml)
+    _say_what_is_not_done(inputs.hyperparameters, environment)
+    submit_directory = inputs.hyperparameters.get(env.SUBMIT_DIRECTORY_HYPERPARAMETER)
+    script_source.prepare_source(
+        str(decode_hyperparameter(submit_directory)) if submit_directory else str(opt_ml.code_dir), opt_ml.code_dir
+    )
+    kind = script_source.check_entry_point(script.entry_point, opt_ml.code_dir)
+    if kind is EntryPointKind.COMMAND:
+        script_source.make_executable(opt_ml.code_dir / script.entry_point)
+    _install(kind, opt_ml, environment, stopping)
+    if environment.get(_LOCAL_MODE, "").lower() != "true":
+        _wait_for_hosts(inputs.cluster.hosts, stopping)
+    arguments = env.script_arguments(env.user_hyperparameters(inputs.hyperparameters))
+    command = script_source.launch_command(kind, script.entry_point, arguments)
+    announce(f"running in {opt_ml.code_dir}: {' '.join(command)}")
+    run_child(
+        command,
+        cwd=opt_ml.code_dir,
+        environment=_child_environment(script, inputs, opt_ml, environment),
+        stopping=stopping,
+        error_class="ExecuteUserScriptError",
+    )
+    opt_ml.output_dir.mkdir(parents=True, exist_ok=True)
+    opt_ml.success_file.touch()
+
+
+def _read_inputs(opt_ml: OptMl) -> _Inputs:
+    """Read every file twice: as classes, which checks it, and as it stands, which is what scripts are shown."""
+    cluster = read_resource_config(opt_ml)
+    resource_files = (opt_ml.resource_config_file, opt_ml.misspelt_resource_config_file)
+    resource_body = next(
+        (path.read_bytes() for path in resource_files if path.is_file()), render_resource_config(cluster)
+    )
+    channels = read_input_data_config(opt_ml)
+    channels_file = opt_ml.input_data_config_file
+    channels_body = channels_file.read_bytes() if channels_file.is_file() else render_input_data_config(channels)
+    return _Inputs(
+        hyperparameters=read_hyperparameters(opt_ml),
+        input_data_config=json_text.parse_object(channels_body, where=str(channels_file)),
+        resource_config={
+            "hosts": list(cluster.hosts),
+            **json_text.parse_object(resource_body, where=str(opt_ml.resource_config_file)),
+        },
+        cluster=cluster,
+    )
+
+
+def _say_what_is_not_done(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> None:
+    asked = [name for name in env.DISTRIBUTION_HYPERPARAMETERS if decode_hyperparameter(hyperparameters.get(name, ""))]
+    if "sagemaker_mpi_enabled" in asked:
+        raise ContractError(
+            "launcher-not-available",
+            "the job asks for MPI, which this runtime does not start",
+            where="hyperparameter 'sagemaker_mpi_enabled'",
+            fix="start mpirun in a shell script and name that script in 'sagemaker_program'",
+        )
+    for name in asked:
+        announce(f"warning: hyperparameter '{name}' starts no launcher here; the script runs as one process a host")
+    if env.S3_OUTPUT_HYPERPARAMETER in hyperparameters:
+        announce("warning: /opt/ml/output/intermediate is not copied to S3 while the job runs")
+    if module := environment.get(env.FRAMEWORK_MODULE):
+        announce(f"warning: {env.FRAMEWORK_MODULE}={module} is not run; the script is run by itself")
+
+
+def _install(kind: EntryPointKind, opt_ml: OptMl, environment: Mapping[str, str], stopping: Stopping) -> None:
+    command = script_source.install_command(kind, opt_ml.code_dir)
+    if command is None:
+        return
+    announce(f"installing in {opt_ml.code_dir}: {' '.join(command)}")
+    is_package = kind is EntryPointKind.PACKAGE
+    run_child(
+        command,
+        cwd=opt_ml.code_dir,
+        environment={"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore", **environment},
+        stopping=stopping,
+        error_class="InstallModuleError" if is_package else "InstallRequirementsError",
+    )
+
+
+def _wait_for_hosts(hosts: Sequence[str], stopping: Stopping) -> None:
+    """Peers get their names while the cluster starts, some later than this host."""
+    if len(hosts) == 1:
+        return
+    deadline = time.monotonic() + HOST_WAIT_SECONDS
+    for host in hosts:
+        pause, longest = _HOST_WAIT_STEP_SECONDS
+        while not _has_address(host):
+            if time.monotonic() > deadline:
+                raise ContractError(
+                    "host-not-found",
+                    f"the host '{host}' of this job has no address",
+                    found=f"none within {HOST_WAIT_SECONDS:.0f} s",
+                    fix="look at the network of the job's containers",
+                )
+            if stopping.wait(pause):
+                stopping.raise_if_set()
+            pause = min(pause * 2, longest)
+
+
+def _has_address(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def _child_environment(
+    script: Script, inputs: _Inputs, opt_ml: OptMl, environment: Mapping[str, str]
+) -> dict[str, str]:
+    context = env.ScriptContext(
+        hyperparameters=inputs.hyperparameters,
+        input_data_config=inputs.input_data_config,
+        resource_config=inputs.resource_config,
+        user_entry_point=script.entry_point,
+        cpu_count=hardware.count_cpus(),
+        gpu_count=hardware.count_gpus(),
+        neuron_core_count=hardware.count_neuron_cores(),
+        opt_ml=opt_ml,
+        job_name=environment.get(env.TRAINING_JOB_NAME),
+        region=environment.get(env.AWS_REGION) or environment.get("AWS_DEFAULT_REGION"),
+        framework_module=environment.get(env.FRAMEWORK_MODULE),
+    )
+    variables = env.script_environment(context)
+    refused = [name for name, value in variables.items() if not _fits_environment(name, value)]
+    for name in refused:
+        announce(f"warning: {name!r} is left out: an environment variable holds no '=' in its name and no NUL")
+    return {
+        **environment,
+        **{name: value for name, value in variables.items() if name not in refused},
+        "PYTHONPATH": script_source.python_path(opt_ml.code_dir, environment.get("PYTHONPATH")),
+    }
+
+
+def _fits_environment(name: str, value: str) -> bool:
+    try:
+        os.fsencode(name + value)
+    except UnicodeEncodeError:
+        return False
+    return "=" not in name and "\0" not in name + value

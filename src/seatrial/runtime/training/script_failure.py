@@ -1,0 +1,79 @@
+"""The failure of a program that ``train`` started, in the words of AWS's training toolkit. Source: contract.md §1.7."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from seatrial.contract.failure import compose_failure_reason
+from seatrial.contract.limits import FAILURE_REASON_MAX_CHARACTERS
+from seatrial.core.errors import UserCodeError
+
+OUT_OF_MEMORY_INFO = "OutOfMemory: Process killed by SIGKILL (signal 9)"
+KILLED_EXIT_CODE = 137
+"""128 + SIGKILL, as a shell counts."""
+
+_TRACEBACK_MARK = "Traceback (most recent call last):"
+_KEPT_LINE_COUNT = 200
+_KEPT_LINE_CHARACTERS = 2_000
+_LAST_LINE_COUNT = 5
+_COMMAND_MAX_CHARACTERS = 300
+_ROOM = FAILURE_REASON_MAX_CHARACTERS - len(compose_failure_reason(None, 255))
+"""What SageMaker leaves of the 1,024 characters, ``AlgorithmError:`` and the exit code taken off."""
+
+
+class StderrTail:
+    """The end of a program's stderr, and the error in it."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINE_COUNT)
+
+    def add(self, line: str) -> None:
+        self._lines.append(line[:_KEPT_LINE_CHARACTERS])
+
+    def error_message(self) -> str:
+        """The exception at the end of the last Python traceback; with none, the last lines."""
+        lines = list(self._lines)
+        for index in range(len(lines) - 1, -1, -1):
+            # A launcher such as torchrun puts its own mark before each line of a worker.
+            prefix, mark, _ = lines[index].partition(_TRACEBACK_MARK)
+            if mark and (message := _exception_after(lines[index + 1 :], prefix)):
+                return message
+        return "\n".join([line for line in lines if line.strip()][-_LAST_LINE_COUNT:])
+
+
+def _exception_after(lines: Sequence[str], prefix: str) -> str:
+    stripped = [line.removeprefix(prefix) for line in lines]
+    for index, line in enumerate(stripped):
+        if line and not line.startswith(" "):
+            return "\n".join(stripped[index:]).strip()
+    return ""
+
+
+class ScriptFailure(UserCodeError):
+    """A program ended with an exit code other than 0."""
+
+    def __init__(self, error_class: str, *, exit_code: int, error_message: str, command: Sequence[str]) -> None:
+        super().__init__(
+            "script-failed",
+            f"{error_class}: the program ended with exit code {exit_code}",
+            found=" ".join(error_message.split()) or None,
+        )
+        self.error_class = error_class
+        self.exit_code = exit_code
+        self.error_message = error_message
+        self.command = " ".join(command)
+
+    def failure_text(self) -> str:
+        """The toolkit's text, its parts cut so that each of them is seen in SageMaker's 1,024 characters."""
+        info = f'ExtraInfo "{OUT_OF_MEMORY_INFO}"\n' if self.exit_code == KILLED_EXIT_CODE else ""
+        command = self.command
+        if len(command) > _COMMAND_MAX_CHARACTERS:
+            command = f"{command[:_COMMAND_MAX_CHARACTERS]}..."
+        head = f'{self.error_class}:\nExitCode {self.exit_code}\nErrorMessage "'
+        tail = f'"\n{info}Command "{command}"'
+        room = _ROOM - len(head) - len(tail)
+        message = self.error_message
+        if len(message) > room:
+            message = f"{message[: room - 3]}..."
+        return f"{head}{message}{tail}"
