@@ -1,7 +1,7 @@
 """Directives that draw reference pages from the code, so that the two cannot differ.
 
 ``limits-table``: every constant of ``seatrial.contract.limits`` with its value and its docstring.
-``training-states``, ``endpoint-states``: a transition table of ``seatrial.contract.statuses``, as a diagram and a table.
+``training-states``, ``endpoint-states``: a table of ``seatrial.contract.statuses`` as a diagram and a table.
 """
 
 from __future__ import annotations
