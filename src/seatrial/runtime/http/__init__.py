@@ -1,0 +1,1 @@
+"""The HTTP server inside the image, behind one adapter."""

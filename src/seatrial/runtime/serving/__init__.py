@@ -1,0 +1,1 @@
+"""What ``serve`` does: load the user's model, answer ``/ping`` and ``/invocations``, keep the workers alive."""

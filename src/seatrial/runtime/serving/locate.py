@@ -1,0 +1,72 @@
+"""Find the file with the user's hooks.
+
+Order:
+
+1. AWS's inference toolkit: ``SAGEMAKER_PROGRAM`` (default ``inference.py``) in ``SAGEMAKER_SUBMIT_DIRECTORY`` when that
+   is a local directory, then in ``code/`` of the model directory.
+2. Ours: ``SEATRIAL_ALGORITHM`` (default ``algorithm.py``) in the working directory, ``/opt/ml/code``, ``/opt/program``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.core.errors import ContractError
+from seatrial.runtime.serving.settings import Settings
+
+DEFAULT_ALGORITHM = "algorithm.py"
+PROGRAM_DIR = Path("/opt/program")
+"""Where the classic sample keeps its program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandlerFile:
+    """The file with the user's hooks."""
+
+    path: Path
+    requirements: Path | None = None
+    """To be installed before the file is imported, as AWS's toolkit does."""
+
+
+def find_handler(settings: Settings, working_directory: Path) -> HandlerFile:
+    """Find the handler.
+
+    Raises:
+        ContractError: there is none; the error tells every place looked at.
+    """
+    toolkit = [directory / _as_file_name(settings.program_name) for directory in _toolkit_directories(settings)]
+    for path in toolkit:
+        if path.is_file():
+            requirements = path.parent / "requirements.txt"
+            return HandlerFile(path=path, requirements=requirements if requirements.is_file() else None)
+    name = _as_file_name(settings.algorithm or DEFAULT_ALGORITHM)
+    ours = [directory / name for directory in (working_directory, settings.opt_ml.code_dir, PROGRAM_DIR)]
+    for path in ours:
+        if path.is_file():
+            return HandlerFile(path=path.absolute())
+    raise _not_found(settings, list(dict.fromkeys([*toolkit, *ours])))
+
+
+def _toolkit_directories(settings: Settings) -> list[Path]:
+    directories = [settings.opt_ml.model_code_dir]
+    submitted = settings.submit_directory
+    if submitted is not None and "://" not in submitted and Path(submitted).is_dir():
+        directories.insert(0, Path(submitted).absolute())
+    return directories
+
+
+def _as_file_name(program: str) -> str:
+    return program if program.endswith(".py") else f"{program}.py"
+
+
+def _not_found(settings: Settings, places: list[Path]) -> ContractError:
+    submitted = settings.submit_directory
+    remote = submitted is not None and "://" in submitted
+    return ContractError(
+        "handler-not-found",
+        "there is no file with the functions model_fn and predict_fn",
+        found=f"SAGEMAKER_SUBMIT_DIRECTORY={submitted}, which is no local directory" if remote else None,
+        expected="one of " + ", ".join(map(str, places)),
+        fix="add algorithm.py to the image, or code/inference.py to the model archive",
+    )

@@ -1,0 +1,178 @@
+"""The process from which workers are forked: it loads the model once, and every worker shares its memory.
+
+Between supervisor and workers stands this third kind of process, so that the supervisor never runs a line of the
+user's code: it stays small, answers signals at once while a model loads, and can start a fresh template when the
+loaded model turns out not to be fit for sharing. In that case the template loads nothing and forks clean workers,
+each of which loads the model itself.
+
+It is the parent of the workers: it reaps them and reports how they ended. When the supervisor is gone (the pipe of
+orders ends), it kills them and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import os
+import selectors
+import signal
+import socket
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from seatrial.core.errors import SeatrialError
+from seatrial.runtime.serving import messages, sharing
+from seatrial.runtime.serving.locate import HandlerFile
+from seatrial.runtime.serving.messages import Heartbeats
+from seatrial.runtime.serving.requirements import install_requirements
+from seatrial.runtime.serving.settings import Settings
+
+logger = logging.getLogger("seatrial.serving")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplatePlan:
+    """What a template has from the supervisor."""
+
+    settings: Settings
+    handler: HandlerFile
+    sock: socket.socket
+    orders: int
+    """Read end, non-blocking."""
+    reports: int
+    lifeline: int
+    heartbeats: Heartbeats
+    preloads: bool
+    """Load the model here, before the fork."""
+    installs: bool
+    """Install the archive's requirements first."""
+
+
+def run_template(plan: TemplatePlan) -> NoReturn:
+    """Be a template; ends the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    signal.signal(signal.SIGTERM, _leave)
+    code = 1
+    try:
+        _Template(plan).run()
+        code = 0
+    except SeatrialError as error:
+        messages.send(plan.reports, messages.describe_error(error))
+    except SystemExit:
+        code = 0
+    except BaseException:
+        logger.exception("the template process failed")
+    finally:
+        os._exit(code)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+class _Template:
+    def __init__(self, plan: TemplatePlan) -> None:
+        self._plan = plan
+        self._slot_of: dict[int, int] = {}
+        """Slot by process id, for the workers that run."""
+        self._is_stopping = False
+
+    def run(self) -> None:
+        plan = self._plan
+        if plan.installs and plan.handler.requirements is not None:
+            install_requirements(plan.handler.requirements, plan.settings.startup_timeout_seconds)
+        # Imported here: the supervisor shares this module, and stays free of the server and of numpy.
+        from seatrial.runtime.serving import user_code, worker  # noqa: PLC0415
+
+        self._worker = worker
+        self._user_code = user_code
+        self._loaded = None
+        why_not_shared = None
+        if plan.preloads:
+            hooks = user_code.import_hooks(plan.handler.path)
+            why_not_shared = sharing.why_not_shared(hooks)
+            if why_not_shared is None:
+                self._loaded = user_code.load_model(hooks, plan.settings)
+                why_not_shared = sharing.why_not_shared(hooks)
+        gc.collect()
+        gc.freeze()  # a collection in a worker would write to, and so copy, every shared page
+        messages.send(plan.reports, messages.TemplateReady(why_not_shared))
+        self._obey()
+
+    def _obey(self) -> None:
+        """Follow orders until told to stop and the last worker is gone."""
+        wake_reader, wake_writer = socket.socketpair()
+        for end in (wake_reader, wake_writer):
+            end.setblocking(False)
+        signal.set_wakeup_fd(wake_writer.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, lambda number, frame: None)
+        orders = messages.LineReader(self._plan.orders, messages.Order)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._plan.orders, selectors.EVENT_READ)
+            selector.register(wake_reader, selectors.EVENT_READ)
+            self._own = (wake_reader, wake_writer, selector)
+            while not (self._is_stopping and not self._slot_of):
+                selector.select()
+                with contextlib.suppress(BlockingIOError):
+                    wake_reader.recv(4096)
+                self._reap()
+                for order in orders.read():
+                    self._follow(order)
+                if orders.is_at_end:
+                    self._signal_all(signal.SIGKILL)
+                    return
+
+    def _follow(self, order: messages.Order) -> None:
+        if isinstance(order, messages.Fork):
+            self._fork(order.slot)
+        elif isinstance(order, messages.Signal):
+            if order.pid in self._slot_of:
+                os.kill(order.pid, order.number)
+        else:
+            self._is_stopping = True
+            # As long as any process holds the listening socket, the kernel takes connections for it.
+            self._plan.sock.close()
+            self._signal_all(signal.SIGTERM)
+
+    def _fork(self, slot: int) -> None:
+        self._plan.heartbeats.beat(slot)
+        pid = sharing.fork()
+        if pid == 0:
+            self._become_worker(slot)
+        self._slot_of[pid] = slot
+        messages.send(self._plan.reports, messages.Forked(slot, pid))
+
+    def _become_worker(self, slot: int) -> NoReturn:
+        plan = self._plan
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        for resource in self._own:
+            resource.close()
+        os.close(plan.orders)
+        self._worker.run_worker(
+            self._worker.WorkerPlan(
+                slot=slot,
+                settings=plan.settings,
+                sock=plan.sock,
+                reports=plan.reports,
+                lifeline=plan.lifeline,
+                heartbeats=plan.heartbeats,
+                read_hooks=lambda: self._user_code.import_hooks(plan.handler.path),
+                loaded=self._loaded,
+            )
+        )
+
+    def _reap(self) -> None:
+        for pid, slot in list(self._slot_of.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self._slot_of[pid]
+                messages.send(self._plan.reports, messages.Exited(slot, pid, status))
+
+    def _signal_all(self, number: int) -> None:
+        for pid in self._slot_of:
+            os.kill(pid, number)

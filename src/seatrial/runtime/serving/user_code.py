@@ -1,0 +1,151 @@
+"""Import the user's module and load the model: what happens before the first request.
+
+Whatever the user's code raises here ends ``serve``: the traceback goes to the log, the reason into the error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from seatrial.contract.serving import execution_parameters_from, render_execution_parameters
+from seatrial.core.errors import InternalError, SeatrialError, UserCodeError
+from seatrial.runtime.serving.context import Context
+from seatrial.runtime.serving.hooks import Hook, Hooks, read_hooks
+from seatrial.runtime.serving.settings import Settings
+
+logger = logging.getLogger("seatrial.serving")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """The user's hooks and what ``model_fn`` returned."""
+
+    hooks: Hooks
+    model: Any
+    execution_parameters: bytes
+    """The body of the answer to ``GET /execution-parameters``."""
+
+
+def import_hooks(file: Path) -> Hooks:
+    """Import the user's file; its directory comes first on ``sys.path`` and on ``PYTHONPATH``, as in AWS's toolkit.
+
+    Raises:
+        UserCodeError: the import failed; its traceback has been logged.
+        ContractError: the hooks in it cannot work.
+    """
+    directory = str(file.parent)
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [directory, os.environ.get("PYTHONPATH")]))
+    return read_hooks(_run_logged("handler-import-failed", "the handler cannot be imported", file, _import, file), file)
+
+
+def _import(file: Path) -> ModuleType:
+    name = file.stem
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    # Pickles and dataclasses look classes up by their module's name.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def system_properties(settings: Settings) -> dict[str, object]:
+    """``context.system_properties`` as Multi Model Server fills it."""
+    return {
+        "model_dir": str(settings.opt_ml.model_dir),
+        "gpu_id": None,
+        "batch_size": 1,
+        "server_name": "Seatrial",
+        "server_version": "1",
+    }
+
+
+def load_model(hooks: Hooks, settings: Settings) -> LoadedModel:
+    """Run ``pre_model_fn``, ``model_fn``, ``model_warmup_fn`` and ``execution_parameters``, none of them async.
+
+    No event loop runs meanwhile, so that the hooks may start their own.
+
+    Raises:
+        UserCodeError: a hook raised; its traceback has been logged.
+        ContractError: ``execution_parameters`` returned what cannot be sent.
+    """
+    loading = load_model_in_loop(hooks, settings)
+    try:
+        loading.send(None)
+    except StopIteration as end:  # without async hooks the coroutine never waits
+        return end.value  # type: ignore[no-any-return]
+    finally:
+        loading.close()
+    raise InternalError("async-hook-outside-loop", "an async hook was run without an event loop")
+
+
+async def load_model_in_loop(hooks: Hooks, settings: Settings) -> LoadedModel:
+    """Like ``load_model``, in the running loop, where what an async ``model_fn`` opened stays usable."""
+    context = Context((), system_properties(settings))
+    model_dir = str(settings.opt_ml.model_dir)
+
+    async def call(hook: Hook | None, *arguments: Any) -> Any:  # noqa: ANN401 (whatever the user returns)
+        if hook is None:
+            return None
+        if hook.takes_context:
+            arguments = (*arguments, context)
+        what = f"the model cannot be loaded: {hook.name} failed"
+        result = _run_logged("model-load-failed", what, hooks.file, hook.function, *arguments)
+        return await _await_logged(what, hooks.file, result) if hook.is_async else result
+
+    await call(hooks.pre_model_fn, model_dir)
+    model = await call(hooks.model_fn, model_dir)
+    await call(hooks.model_warmup_fn, model_dir, model)
+    parameters = settings.execution_parameters
+    if hooks.execution_parameters is not None:
+        parameters = execution_parameters_from(await call(hooks.execution_parameters))
+    return LoadedModel(hooks=hooks, model=model, execution_parameters=render_execution_parameters(parameters))
+
+
+def _run_logged(code: str, what: str, file: Path, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
+    try:
+        return function(*arguments)
+    except (SeatrialError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit too: a module may end in sys.exit()
+        raise _failed(code, what, file, error) from error
+
+
+async def _await_logged(what: str, file: Path, result: Awaitable[Any]) -> Any:  # noqa: ANN401
+    try:
+        return await result
+    except (SeatrialError, KeyboardInterrupt, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        raise _failed("model-load-failed", what, file, error) from error
+
+
+def _failed(code: str, what: str, file: Path, error: BaseException) -> UserCodeError:
+    logger.error("%s", what, exc_info=error)
+    fix = None
+    if isinstance(error, ModuleNotFoundError):
+        fix = "install it in the image, or name it in code/requirements.txt of the model archive"
+    if code == "model-load-failed":
+        return UserCodeError("model-load-failed", what, where=str(file), found=_one_line(error), fix=fix)
+    return UserCodeError("handler-import-failed", what, where=str(file), found=_one_line(error), fix=fix)
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
