@@ -1,0 +1,61 @@
+# Every target sets up what it needs in .venv, once; the system's Python is only used to make that.
+# `make` alone tells the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# A stamp is the time of an installation; it is done again when a version or a dependency has changed.
+STAMPS := $(VENV)/stamps
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+PYTEST_ARGS ?=
+SHELL_SCRIPTS := .ci/run scripts/docker-engine scripts/make-venv $(shell ls examples/*/*.sh examples/*/local_test/*.sh 2>/dev/null)
+PYTHON_SCRIPTS := scripts/make-constraints examples/decision-trees/decision_trees/train examples/decision-trees/decision_trees/serve
+
+.PHONY: help demo test lint types docs bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(STAMPS)/examples ## train, serve and invoke both example containers, no Docker needed
+	@command -v nginx >/dev/null || echo "nginx is not installed: the classic container is left out (apt-get install nginx, brew install nginx)"
+	$(BIN)/seatrial demo
+
+test: $(STAMPS)/test ## all tests; those that need a Docker engine are skipped when none answers
+	$(BIN)/pytest --numprocesses auto --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(STAMPS)/lint ## style, imports, dependencies, spelling, change fragments
+	$(BIN)/ruff check . $(PYTHON_SCRIPTS)
+	$(BIN)/ruff format --check . $(PYTHON_SCRIPTS)
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+	$(BIN)/codespell
+	$(BIN)/towncrier build --draft --version check >/dev/null
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SHELL_SCRIPTS); \
+	else echo "shellcheck is not installed: the shell scripts are not checked"; fi
+
+types: $(STAMPS)/lint ## mypy --strict
+	$(BIN)/mypy
+
+docs: $(STAMPS)/docs ## the documentation in docs/_build/html, warnings are errors
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+bench: $(STAMPS)/test ## the benchmarks, one after the other
+	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark"; done
+
+clean: ## remove the virtual environment and everything that was built
+	rm -rf $(VENV) build dist docs/_build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(STAMPS)/venv:
+	@scripts/make-venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/base: pyproject.toml constraints.txt | $(STAMPS)/venv
+	$(INSTALL) --editable '.[all]'
+	@touch $@
+
+$(STAMPS)/examples $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/base
+	$(INSTALL) --group $(@F)
+	@touch $@
+
+# Two installations at once would be in each other's way.
+.NOTPARALLEL:

@@ -1,0 +1,130 @@
+"""What all tests share: the rules for Docker and for unit tests, the iris data, free ports."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+UNIT_TESTS = ROOT / "tests" / "unit"
+
+REQUIRE_DOCKER = "SEATRIAL_REQUIRE_DOCKER"
+"""Environment variable: ``1`` makes a run fail where no Docker engine answers."""
+DOCKER_GROUP = "docker"
+"""Docker tests share images that are built once, so one worker of pytest-xdist runs them all."""
+NO_ENGINE = "no Docker engine answers"
+
+
+# --- Docker tests run, are skipped loudly, or are required ----------------------------------------------------------
+
+
+@cache
+def docker_problem() -> str | None:
+    """Why Docker tests cannot run here; ``None`` when an engine answers."""
+    import docker
+
+    try:
+        client = docker.from_env(timeout=10)
+    except docker.errors.DockerException as error:
+        return str(error).splitlines()[0]
+    client.close()
+    return None
+
+
+def is_docker_required() -> bool:
+    return os.environ.get(REQUIRE_DOCKER) == "1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    docker_items = [item for item in items if item.get_closest_marker("docker")]
+    for item in docker_items:
+        item.add_marker(pytest.mark.xdist_group(DOCKER_GROUP))
+    if not docker_items or config.option.collectonly or (problem := docker_problem()) is None:
+        return
+    if is_docker_required():
+        raise pytest.UsageError(
+            f"{NO_ENGINE}, and {REQUIRE_DOCKER}=1 requires it for {len(docker_items)} tests: {problem}"
+        )
+    for item in docker_items:
+        item.add_marker(pytest.mark.skip(reason=f"{NO_ENGINE}: {problem}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = [
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    ]
+    without_docker = [reason for reason in reasons if reason.startswith(NO_ENGINE)]
+    if without_docker:
+        terminalreporter.write_line(
+            f"!!! {len(without_docker)} DOCKER TESTS WERE SKIPPED, {without_docker[0]}; "
+            "as root on Debian, scripts/docker-engine start",
+            red=True,
+            bold=True,
+        )
+
+
+# --- unit tests reach neither the network nor other processes -------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def unit_test_isolation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A unit test that opens a socket or starts a process fails at that line."""
+    if not request.path.is_relative_to(UNIT_TESTS):
+        yield
+        return
+    import pytest_socket
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("a unit test starts no process; a test that has to belongs in tests/integration")
+
+    for module, name in ((subprocess.Popen, "__init__"), (os, "fork"), (os, "posix_spawn"), (os, "system")):
+        monkeypatch.setattr(module, name, refuse)
+    # asyncio's event loop wakes itself through a socket pair.
+    pytest_socket.disable_socket(allow_unix_socket=True)
+    yield
+    pytest_socket.enable_socket()
+
+
+# --- data and places ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def classic_example() -> Path:
+    """The classic container: nginx, gunicorn, Flask, scikit-learn."""
+    return EXAMPLES / "decision-trees"
+
+
+@pytest.fixture(scope="session")
+def seatrial_example() -> Path:
+    """The same algorithm on our runtime."""
+    return EXAMPLES / "decision-trees-seatrial"
+
+
+@pytest.fixture(scope="session")
+def iris_channel(classic_example: Path) -> Path:
+    """A directory for the channel ``training``: all of iris, the species in the first column, no header."""
+    return classic_example / "local_test/test_dir/input/data/training"
+
+
+@pytest.fixture(scope="session")
+def iris_payload(classic_example: Path) -> Path:
+    """30 records of four measurements to predict."""
+    return classic_example / "local_test/payload.csv"
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
