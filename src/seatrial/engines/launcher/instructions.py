@@ -1,0 +1,70 @@
+"""What the caller tells the launcher, and what the launcher answers: one line of JSON each way.
+
+Afterwards the caller sends single bytes: ``T`` for SIGTERM to the program, ``K`` for SIGKILL to the whole container.
+End of file on the control socket means ``K`` as well.
+"""
+
+from __future__ import annotations
+
+TERMINATE = b"T"
+KILL = b"K"
+
+TYPE_CHECKING = False  # importing typing costs more than the rest of this module
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    class MountInstruction(TypedDict):
+        source: str
+        target: str
+        is_read_only: bool
+
+    class Listener(TypedDict):
+        fd: int
+        """A listening socket made in the host's network."""
+        container_port: int
+
+    class Instructions(TypedDict):
+        """Everything the launcher needs; paths are absolute host paths."""
+
+        has_namespaces: bool
+        """False: the program shares files, ports and processes with the host."""
+        needs_user_namespace: bool
+        has_private_network: bool
+        outbound_program: str | None
+        """slirp4netns, when the private network is to reach the outside."""
+        listeners: list[Listener]
+        cgroup_dirs: list[str]
+        """Groups the program joins; removed at the end."""
+        oom_kill_file: str | None
+        """Has a line ``oom_kill N``: how many processes the kernel killed for the memory limit."""
+        mounts: list[MountInstruction]
+        writable_views: list[str]
+        """Directories that get a private copy-on-write view of their own."""
+        empty_dir: str
+        """Always there and always empty before the mounts: ``/opt/ml``."""
+        shm_bytes: int | None
+        executable: str
+        argv: list[str]
+        environment: dict[str, str]
+        working_dir: str
+        notices: list[str]
+        """Lines for the container's output, before its own."""
+        cleanup_paths: list[str]
+        """Links, files and directories of ours to remove at the end, in this order; full directories stay."""
+        scratch_dir: str | None
+        """A directory of ours to remove at the end with all it holds."""
+
+    class Failure(TypedDict):
+        """Why the container could not be started."""
+
+        step: str
+        errno: int
+        detail: str
+
+    class Report(TypedDict, total=False):
+        """One line from the launcher: ready, failed or ended."""
+
+        ready: bool
+        failure: Failure
+        exit_code: int
+        oom_kill_count: int

@@ -1,0 +1,52 @@
+"""Listening sockets on the host for the published ports of containers."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from seatrial.core.errors import EngineError
+from seatrial.engines.base import PublishedPort
+
+_BACKLOG = 4096
+
+
+def listen(port: PublishedPort) -> socket.socket:
+    """A listening socket at the host's side of a published port.
+
+    Raises:
+        EngineError: the port is taken, or the address is not the host's.
+    """
+    family = socket.AF_INET6 if ":" in port.host_address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((port.host_address, port.host_port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(port, error) from error
+    return listener
+
+
+def find_free(port: PublishedPort) -> int:
+    """A port number that was free a moment ago: for programs that listen on the host themselves.
+
+    Raises:
+        EngineError: the wanted port is taken, or the address is not the host's.
+    """
+    with listen(port) as listener:
+        number: int = listener.getsockname()[1]
+        return number
+
+
+def _cannot_listen(port: PublishedPort, error: OSError) -> EngineError:
+    where = f"{port.host_address}:{port.host_port}"
+    if error.errno == errno.EADDRINUSE:
+        return EngineError(
+            "port-taken",
+            f"port {port.host_port} is taken by another program",
+            where=where,
+            fix="choose another port, or 0 for any free one",
+        )
+    return EngineError("port-refused", f"cannot listen: {(error.strerror or str(error)).lower()}", where=where)

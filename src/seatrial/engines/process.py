@@ -1,0 +1,181 @@
+"""The process engine: run a program directory as if it were an image, without any container engine.
+
+On Linux, as root or where user namespaces are allowed, the program is process 1 of namespaces of its own: it sees a
+private, empty ``/opt/ml`` with the spec's mounts in it, the host's files through copy-on-write views in memory
+(``launcher/rootfs.py``), its own ``/dev/shm``, and a network in which every port is free. Elsewhere it is a plain
+process that shares all of that; what cannot work there is refused (``plan.without_namespaces``).
+
+The program's environment is the spec's plus PATH, HOME and LANG. HOME is an empty private directory, so that no
+credentials of the developer are found.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from seatrial.core.errors import ContractError, EngineError, SeatrialError
+from seatrial.core.subprocesses import OnLine
+from seatrial.engines import plan, program
+from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle
+from seatrial.engines.isolation import Finding, Isolation, find_isolation, find_outbound_program
+from seatrial.engines.launch import Launcher, LaunchFailedError, launch
+from seatrial.engines.launcher.container import EXECUTE_STEP
+from seatrial.engines.plan import Plan
+from seatrial.engines.program import Program
+
+
+class ProcessHandle(Handle):
+    """One started program."""
+
+    def __init__(self, name: str, launcher: Launcher, addresses: dict[int, tuple[str, int]]) -> None:
+        self.name = name
+        self._launcher = launcher
+        self._addresses = addresses
+
+    def wait(self, timeout_seconds: float | None = None) -> ExitStatus | None:
+        exit_code = self._launcher.wait(timeout_seconds)
+        if exit_code is None:
+            return None
+        was_killed_for_memory = exit_code != 0 and self._launcher.oom_kill_count() > 0
+        return ExitStatus(exit_code=exit_code, is_out_of_memory=was_killed_for_memory)
+
+    def stop(self, grace_seconds: float) -> ExitStatus:
+        self._launcher.terminate()
+        status = self.wait(grace_seconds)
+        if status is None:
+            self.kill()
+        while status is None:
+            status = self.wait(None)
+        return status
+
+    def kill(self) -> None:
+        self._launcher.kill()
+
+    def remove(self) -> None:
+        self.kill()
+        self.wait(None)
+        self._launcher.close()
+
+    def address(self, container_port: int) -> tuple[str, int]:
+        try:
+            return self._addresses[container_port]
+        except KeyError:
+            published = ", ".join(map(str, self._addresses)) or "none"
+            raise EngineError(
+                "port-not-published",
+                f"port {container_port} of container {self.name!r} is not published",
+                found=published,
+                fix="add it to the spec's ports",
+            ) from None
+
+
+class ProcessEngine(Engine):
+    """Runs program directories.
+
+    Args:
+        python: Interpreter of the Python environment whose programs come after the program directory's own on PATH;
+            ``None`` takes the one that runs this.
+        isolation: What to set between programs and host; ``None`` takes the best this machine allows.
+    """
+
+    name = "process"
+
+    def __init__(self, python: Path | None = None, isolation: Isolation | None = None) -> None:
+        self._python = Path(python or sys.executable).absolute()  # not resolved: a link in a virtual environment
+        self._forced = isolation
+
+    def check_ready(self) -> None:
+        if not os.access(self._python, os.X_OK):
+            raise EngineError(
+                "python-not-found",
+                "the chosen Python environment has no such interpreter",
+                where=str(self._python),
+                fix="pass the path of a python executable, such as .venv/bin/python",
+            )
+
+    def check_image(self, spec: ContainerSpec) -> None:
+        self._resolve(spec)
+
+    def start(self, spec: ContainerSpec, on_line: OnLine) -> Handle:
+        self.check_ready()
+        _check_mount_sources(spec)
+        found = self._resolve(spec)
+        name = spec.name or f"seatrial-{secrets.token_hex(4)}"
+        prepared = self._plan(spec, name, found)
+        try:
+            launcher = launch(prepared.instructions, prepared.listeners, on_line)
+        except LaunchFailedError as error:
+            prepared.take_back()
+            raise _explain(error, found) from error
+        except BaseException:
+            prepared.take_back()
+            raise
+        finally:
+            prepared.close_listeners()
+        return ProcessHandle(name, launcher, prepared.addresses)
+
+    def limitations(self) -> tuple[str, ...]:
+        finding = self._finding()
+        if finding.isolation is Isolation.NONE:
+            reason = f" ({finding.reason})" if finding.reason else ""
+            return (
+                f"programs share the host's files, ports, processes and network: no namespaces here{reason}",
+                "read-only mounts can be written to",
+            )
+        found = ["programs run as your user, not as root"] if finding.isolation is Isolation.USER else []
+        if find_outbound_program() is None:
+            found.append(plan.NO_OUTBOUND)
+        return tuple(found)
+
+    def _finding(self) -> Finding:
+        return find_isolation() if self._forced is None else Finding(self._forced)
+
+    def _resolve(self, spec: ContainerSpec) -> Program:
+        return program.resolve(spec, python=self._python, inherited_path=os.environ.get("PATH", ""))
+
+    def _plan(self, spec: ContainerSpec, name: str, found: Program) -> Plan:
+        isolation = self._finding().isolation
+        if isolation is Isolation.NONE:
+            prepared = plan.without_namespaces(spec, name, found)
+            prepared.instructions["notices"] += [f"seatrial: {line}" for line in self.limitations()]
+            return prepared
+        return plan.with_namespaces(spec, name, found, self._python, isolation)
+
+
+def _check_mount_sources(spec: ContainerSpec) -> None:
+    for mount in spec.mounts:
+        if not mount.source.exists():
+            raise EngineError(
+                "mount-source-missing",
+                f"what is to be mounted at {mount.target} does not exist",
+                where=str(mount.source),
+                fix="create it first",
+            )
+
+
+def _explain(error: LaunchFailedError, found: Program) -> SeatrialError:
+    """What a failed start means: the program's fault where it lies in its file, else ours or the machine's."""
+    where = str(found.executable)
+    if error.step == EXECUTE_STEP and error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return ContractError(
+            "program-interpreter-missing",
+            "the program's interpreter or loader does not exist inside the container",
+            where=where,
+            fix="check its first line; files below /dev, /run or /opt/ml of the host are not visible there",
+        )
+    if error.step == EXECUTE_STEP and error.errno == errno.EACCES:
+        return ContractError(
+            "program-not-executable", "the program may not be executed", where=where, fix=f"run chmod +x {where}"
+        )
+    if error.step == EXECUTE_STEP and error.errno == errno.ENOEXEC:
+        return ContractError(
+            "program-wrong-format",
+            "the program is in no format this system executes",
+            where=where,
+            fix="begin a script with a line such as #!/usr/bin/env python, or build for this processor",
+        )
+    return EngineError("launch-failed", "the container could not be made", where=where, found=error.text())
