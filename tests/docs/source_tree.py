@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ DOCS = REPOSITORY / "docs"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 _VARIABLE = re.compile(r"(SAGEMAKER|SM|SEATRIAL|MODEL_SERVER|TRAINING_JOB|AWS|PIP)_[A-Z0-9_]*[A-Z0-9]")
-_WHOLE_NAMES = {"CURRENT_HOST", "PYTHONPATH", "PYTHONUNBUFFERED", "DOCKER_HOST"}
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_WHOLE_NAMES = {"CURRENT_HOST", "PYTHONPATH", "PYTHONUNBUFFERED", "DOCKER_HOST", *THREADS}
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ def source_files() -> list[Path]:
     return sorted(path for path in SOURCE.rglob("*.py") if "examples" not in path.parts)
 
 
-def _trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in source_files():
-        yield path, ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+@functools.cache
+def _trees() -> tuple[tuple[Path, ast.Module], ...]:
+    return tuple((path, ast.parse(path.read_text(encoding="utf-8"), filename=str(path))) for path in source_files())
 
 
 def error_classes() -> set[str]:
@@ -52,19 +53,33 @@ def error_classes() -> set[str]:
     return found
 
 
+@functools.cache
 def raised_errors() -> list[Raised]:
-    """Every place where an error of the tree is made."""
+    """Every place where an error of the tree is made, or where a class of the tree fixes its own slug."""
     classes = error_classes()
-    return [
-        Raised(
-            slug=_slug(node),
-            kind=_name(node.func),
-            place=f"{path.relative_to(REPOSITORY)}:{node.lineno}",
-        )
+    own_slugs = _classes_with_a_slug_of_their_own(classes)
+    made = [
+        Raised(slug=_slug(node), kind=_name(node.func), place=f"{path.relative_to(REPOSITORY)}:{node.lineno}")
         for path, tree in _trees()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and _name(node.func) in classes
+        if isinstance(node, ast.Call) and _name(node.func) in classes - set(own_slugs)
     ]
+    return made + [Raised(slug=slug, kind=kind, place=f"class {kind}") for kind, slug in own_slugs.items()]
+
+
+def _classes_with_a_slug_of_their_own(classes: set[str]) -> dict[str, str]:
+    """Classes whose ``__init__`` passes a literal slug on to ``SeatrialError``."""
+    found: dict[str, str] = {}
+    for _, tree in _trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and node.name in classes:
+                calls = [call for call in ast.walk(node) if isinstance(call, ast.Call) and _is_super_init(call)]
+                found.update((node.name, slug) for call in calls if (slug := _slug(call)) is not None)
+    return found
+
+
+def _is_super_init(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and ast.unparse(call.func) == "super().__init__"
 
 
 def _name(function: ast.expr) -> str:
