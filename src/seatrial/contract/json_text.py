@@ -59,7 +59,7 @@ def wrong_value(*, where: str, found: object, expected: str) -> ContractError:
         "config-file-value",
         "a configuration file holds a value that the contract does not allow",
         where=where,
-        found=shorten(json.dumps(found, ensure_ascii=False, default=str)),
+        found=shorten(json.dumps(found, default=str)),
         expected=expected,
     )
 

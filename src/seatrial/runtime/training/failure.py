@@ -6,6 +6,7 @@ Source: contract.md §1.7. The first lines of the file matter: SageMaker shows 1
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -36,6 +37,8 @@ def report_failure(error: BaseException, opt_ml: OptMl) -> int:
     elif isinstance(error, SeatrialError):
         text = render_failure_text(error.sentence())
         announce(f"error[{error.code}]: {error.sentence()}")
+        if line := _last_user_line(error):
+            announce(f"  raised at {line}")
     elif isinstance(error, SystemExit):
         text = render_failure_text(_system_exit_summary(error))
         announce(f"the job has failed: {_system_exit_summary(error)}")
@@ -79,12 +82,24 @@ def _system_exit_summary(error: SystemExit) -> str:
 
 def _user_traceback(error: BaseException) -> str:
     """The traceback from the user's first frame on; ours tell the user nothing."""
-    frames: TracebackType | None = error.__traceback__
-    while frames is not None and _is_ours(frames):
-        frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    frames = next((trace for trace in _walk(error) if not _is_ours(trace)), error.__traceback__)
+    return "".join(traceback.format_exception(type(error), error, frames))
 
 
-def _is_ours(frame: TracebackType) -> bool:
-    name = frame.tb_frame.f_code.co_filename
-    return name.startswith((_PACKAGE_DIR, "<frozen importlib"))
+def _last_user_line(error: BaseException) -> str | None:
+    lines = [
+        f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" for trace in _walk(error) if not _is_ours(trace)
+    ]
+    return lines[-1] if lines else None
+
+
+def _walk(error: BaseException) -> Iterator[TracebackType]:
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    name = trace.tb_frame.f_code.co_filename
+    return name.startswith((_PACKAGE_DIR, "<frozen "))
