@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+import pytest
+
+from seatrial.core.errors import ConfigError, ContractError
+from seatrial.runtime.serving import messages
+from seatrial.runtime.serving.supervisor import describe_exit
+
+
+@pytest.fixture
+def pipe():
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    yield reader, writer
+    os.close(reader)
+    with contextlib.suppress(OSError):
+        os.close(writer)
+
+
+def test_read_gives_messages_in_order_and_waits_for_the_rest_of_a_line(pipe: Any) -> None:
+    reader, writer = pipe
+    lines = messages.LineReader(reader, messages.Report)
+    messages.send(writer, messages.Ready(0, 11))
+    messages.send(writer, messages.Exited(1, 12, 9))
+    os.write(writer, b'{"type":"Forked",')
+    assert lines.read() == [messages.Ready(0, 11), messages.Exited(1, 12, 9)]
+    assert lines.read() == []
+    os.write(writer, b'"slot":2,"pid":13}\n')
+    assert lines.read() == [messages.Forked(2, 13)]
+
+
+def test_read_sees_that_every_writer_is_gone(pipe: Any) -> None:
+    reader, writer = pipe
+    lines = messages.LineReader(reader, messages.Order)
+    os.close(writer)
+    assert lines.read() == []
+    assert lines.is_at_end
+
+
+def test_an_error_travels_in_one_line_that_is_written_whole(pipe: Any) -> None:
+    reader, writer = pipe
+    error = ContractError("hook-missing", "é" * 5000, where="w" * 5000, found="f" * 5000, expected="e" * 5000, fix="x")
+    failed = messages.describe_error(error)
+    messages.send(writer, failed)
+    (received,) = messages.LineReader(reader, messages.Report).read()
+    restored = messages.restore_error(received)
+    assert isinstance(restored, ContractError)
+    assert (restored.code, restored.fix) == ("hook-missing", "x")
+    assert len(os.fsencode(str(failed))) < messages.MAX_LINE_BYTES
+
+
+def test_a_short_error_travels_unchanged() -> None:
+    error = ConfigError("port-unusable", "port 1 cannot be used", found="no")
+    restored = messages.restore_error(messages.describe_error(error))
+    assert type(restored) is ConfigError
+    assert restored.sentence() == error.sentence()
+
+
+def test_heartbeats_tell_the_age_of_each_slot() -> None:
+    heartbeats = messages.Heartbeats(2)
+    heartbeats.beat(1)
+    assert 0 <= heartbeats.age_seconds(1) < 60
+    assert heartbeats.age_seconds(0) > heartbeats.age_seconds(1)
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(0, "exit code 0"), (70 << 8, "exit code 70"), (11, "SIGSEGV"), (9, "SIGKILL (out of memory?)")],
+)
+def test_describe_exit_names_code_or_signal(status: int, text: str) -> None:
+    assert text in describe_exit(status)
