@@ -15,6 +15,8 @@ Source: docs.aws.amazon.com/sagemaker/latest/dg/LL-in-formats.html, …/fm-in-fo
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from seatrial.core.errors import ContractError
 from seatrial.runtime.serving.codecs import dataframes, predictions
 from seatrial.runtime.serving.codecs.codec import USE_A_DATAFRAME, Codec, DataForm, MalformedBodyError, excerpt
 from seatrial.runtime.serving.codecs.protobuf_wire import WireError
+from seatrial.runtime.serving.codecs.record_batch import decode_batch, encode_batch
 from seatrial.runtime.serving.codecs.record_message import Blob, Record, Tensor, parse_record, render_record
 from seatrial.runtime.serving.codecs.sparse import DenseBudget, dense_row
 
@@ -39,16 +42,18 @@ def decode(body: bytes, form: DataForm) -> Any:  # noqa: ANN401 (one of two libr
     Raises:
         MalformedBodyError: names the byte of a broken frame, or the record, from 1.
     """
+    first = _read(body, 1)
+    array = decode_batch(body, first[0])
+    if array is not None:
+        return array if form is DataForm.NUMPY else _numbered_columns(array)
     records = _read(body)
-    if form is DataForm.DATAFRAME:
-        return _to_frame(records)
-    return _to_array(records)
+    return _to_frame(records) if form is DataForm.DATAFRAME else _to_array(records)
 
 
-def _read(body: bytes) -> list[Record]:
+def _read(body: bytes, count: int | None = None) -> list[Record]:
     records: list[Record] = []
     try:
-        for payload in recordio.iter_records(body):
+        for payload in itertools.islice(recordio.iter_records(body), count):
             records.append(parse_record(payload))
     except ContractError as error:
         raise MalformedBodyError(
@@ -123,9 +128,8 @@ def _dense(tensor: Tensor, budget: DenseBudget, where: str) -> Array:
 
 def _to_frame(records: list[Record]) -> Any:  # noqa: ANN401 (pandas is optional)
     names = list(records[0].features)
-    if len(names) == 1:
-        array = _to_array(records)
-        return dataframes.from_columns(dict(enumerate(array.reshape(len(array), -1).T)))
+    if len(names) <= 1:
+        return _numbered_columns(_to_array(records))
     budget = DenseBudget()
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for i, record in enumerate(records):
@@ -134,14 +138,18 @@ def _to_frame(records: list[Record]) -> Any:  # noqa: ANN401 (pandas is optional
     return dataframes.from_columns(columns)
 
 
+def _numbered_columns(array: Array) -> Any:  # noqa: ANN401 (pandas is optional)
+    return dataframes.from_columns(dict(enumerate(array.reshape(len(array), -1).T)))
+
+
 def _single_number(record: Record, names: list[str], name: str, budget: DenseBudget, where: str) -> Any:  # noqa: ANN401
-    if not names or record.features.keys() != set(names):
+    if record.features.keys() != set(names):
         raise MalformedBodyError(
             "malformed-body",
             "a record's features differ from the first record's",
             where=where,
             found=excerpt(", ".join(record.features)) if record.features else "no features",
-            expected=excerpt(", ".join(names)) if names else "at least one",
+            expected=excerpt(", ".join(names)),
         )
     row = _dense(_tensor(name, record.features[name], where), budget, where)
     if row.size != 1:
@@ -156,17 +164,19 @@ def _single_number(record: Record, names: list[str], name: str, budget: DenseBud
 
 
 def encode(prediction: Any) -> bytes:  # noqa: ANN401 (what predict_fn returned)
-    return b"".join([recordio.encode_record(render_record(record)) for record in _records(prediction)])
-
-
-def _records(prediction: Any) -> list[Record]:  # noqa: ANN401 (what predict_fn returned)
-    simple = list(prediction) if hasattr(prediction, "__next__") else prediction
+    simple = list(prediction) if isinstance(prediction, Iterator) else prediction
     if isinstance(simple, dict):
-        return [_labelled(simple)]
+        return _frame([simple])
     if predictions.is_dataframe(simple) or _holds_dicts(simple):
-        return [_labelled(row if isinstance(row, dict) else {LABEL_NAME: row}) for row in predictions.rows(simple)]
-    array = _number_array(simple)
-    return [Record(label={LABEL_NAME: _label_tensor(row)}) for row in (array if array.ndim else array.reshape(1))]
+        return _frame([row if isinstance(row, dict) else {LABEL_NAME: row} for row in predictions.rows(simple)])
+    array = np.atleast_1d(_number_array(simple))
+    if array.dtype.kind == "f" and array.ndim <= 2 and array.size:
+        return encode_batch(array.reshape(len(array), -1), LABEL_NAME)
+    return _frame([{LABEL_NAME: row} for row in array])
+
+
+def _frame(rows: list[dict[Any, Any]]) -> bytes:
+    return b"".join([recordio.encode_record(render_record(_labelled(row))) for row in rows])
 
 
 def _holds_dicts(value: Any) -> bool:  # noqa: ANN401 (what predict_fn returned)

@@ -47,7 +47,7 @@ def unquoted_numbers(body: bytes) -> bytes:
     inside = _inside_quotes(body, data)
     _check_quotes(body, data, inside)
     strange = inside & ((data == _COMMA) | (data == _LF))
-    strange[1:] |= (data[1:] == _QUOTE) & (data[:-1] == _QUOTE) & inside[1:] & ~_opens(data, inside)[:-1]
+    strange[1:] |= _opens(data, inside)[1:] & _closes(data, inside)[:-1]
     if strange.any():
         line, column = _place(data, inside, int(strange.argmax()))
         raise MalformedBodyError(
@@ -136,14 +136,18 @@ def _opens(data: Bytes, inside: Mask) -> Mask:
     return opens
 
 
+def _closes(data: Bytes, inside: Mask) -> Mask:
+    closes: Mask = (data == _QUOTE) & inside
+    return closes
+
+
 def _check_quotes(body: bytes, data: Bytes, inside: Mask) -> None:
     if b'"' not in body:
         return
     opens = _opens(data, inside)
     before = np.concatenate((np.array([_LF], np.uint8), data[:-1]))
     after = np.concatenate((data[1:], np.array([_LF], np.uint8)))
-    closes = (data == _QUOTE) & inside
-    misplaced = (opens & ~_BEFORE_A_FIELD[before]) | (closes & ~_AFTER_A_FIELD[after])
+    misplaced = (opens & ~_BEFORE_A_FIELD[before]) | (_closes(data, inside) & ~_AFTER_A_FIELD[after])
     if misplaced.any():
         raise _bad_quote(
             data, inside, int(misplaced.argmax()), "a quote stands inside a field", 'a quote in a quoted field as ""'

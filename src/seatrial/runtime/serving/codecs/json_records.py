@@ -28,6 +28,8 @@ from seatrial.runtime.serving.codecs.sparse import DenseBudget, dense_row
 MAX_DIMENSIONS = 32
 """What every numpy we support can hold, the axis of records included."""
 
+_PATH_SHOWN = 4
+
 Array = npt.NDArray[Any]
 Place = Callable[[int], str]
 """Names a record by its index from 0, such as ``line 3``."""
@@ -179,7 +181,7 @@ def _at(
     fix: str | None = None,
 ) -> MalformedBodyError:
     if path:
-        where += ", feature " + ", ".join(map(str, path))
+        where += ", feature " + ", ".join(map(str, path[:_PATH_SHOWN])) + ("…" if len(path) > _PATH_SHOWN else "")
     return MalformedBodyError("malformed-body", what, where=where, found=found, expected=expected, fix=fix)
 
 

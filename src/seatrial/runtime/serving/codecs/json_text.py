@@ -49,8 +49,10 @@ def _syntax_error(text: bytes, error: Exception, first_line: int) -> MalformedBo
     """Translate msgspec's message, which carries the byte offset; a body that just ends has none."""
     match = _OFFSET.search(str(error))
     offset = min(int(match[1]), len(text)) if match else len(text)
-    line, column = position(text, offset)
     reason = _OFFSET.sub("", str(error)).removeprefix("JSON is malformed: ")
+    if reason == "trailing characters":
+        offset -= 1  # counted after the character was read
+    line, column = position(text, offset)
     return MalformedBodyError(
         "malformed-body",
         "the body is not JSON",

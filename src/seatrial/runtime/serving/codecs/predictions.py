@@ -7,8 +7,6 @@ and arrays, lists, tuples, dicts, dataclasses, iterators, pandas Series and Data
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,11 +47,16 @@ def _array_list(array: npt.NDArray[Any]) -> Any:  # noqa: ANN401 (a number or ne
 
 
 def _frame_records(frame: Any) -> list[Any]:  # noqa: ANN401 (pandas is optional)
-    rows = [list(row) for row in zip(*(frame.iloc[:, i].tolist() for i in range(frame.shape[1])), strict=True)]
+    rows = frame_rows(frame)
     names = list(frame.columns)
     if names == list(range(len(names))):
         return rows
     return [dict(zip(map(str, names), row, strict=True)) for row in rows]
+
+
+def frame_rows(frame: Any) -> list[list[Any]]:  # noqa: ANN401 (pandas is optional)
+    """The rows of a DataFrame, each value of the Python type of its column."""
+    return [list(row) for row in zip(*(frame.iloc[:, i].tolist() for i in range(frame.shape[1])), strict=True)]
 
 
 def _hook(value: Any) -> Any:  # noqa: ANN401 (what msgspec does not know)
@@ -79,7 +82,7 @@ def render_json(value: Any) -> bytes:  # noqa: ANN401 (what predict_fn returned)
     try:
         return _ENCODER.encode(plain(value))
     except (TypeError, ValueError, OverflowError, RecursionError, NotImplementedError) as error:
-        raise not_encodable("the prediction has no JSON form", found=_describe(value, error)) from error
+        raise not_encodable("the prediction has no JSON form", found=describe(value, error)) from error
 
 
 def rows(value: Any) -> list[Any]:  # noqa: ANN401 (what predict_fn returned)
@@ -100,7 +103,7 @@ def _tolist(value: Any) -> Any:  # noqa: ANN401 (a Series, a tensor, a numpy sca
     try:
         return value.tolist()
     except (TypeError, ValueError, RuntimeError) as error:
-        raise not_encodable("the prediction makes no list", found=_describe(value, error)) from error
+        raise not_encodable("the prediction makes no list", found=describe(value, error)) from error
 
 
 def as_array(value: Any) -> npt.NDArray[Any]:  # noqa: ANN401 (what predict_fn returned)
@@ -115,57 +118,15 @@ def as_array(value: Any) -> npt.NDArray[Any]:  # noqa: ANN401 (what predict_fn r
         if array.dtype.kind == "O" and all(isinstance(item, str) for item in array.flat):
             array = array.astype(np.str_)
     except (TypeError, ValueError, OverflowError, RuntimeError, MemoryError) as error:
-        raise not_encodable("the prediction makes no array", found=_describe(value, error)) from error
+        raise not_encodable("the prediction makes no array", found=describe(value, error)) from error
     if array.dtype.hasobject:
         raise not_encodable(
-            "the prediction makes no array of one type", found=_describe(value), expected="numbers or strings only"
+            "the prediction makes no array of one type", found=describe(value), expected="numbers or strings only"
         )
     return array
 
 
-def render_csv(value: Any) -> str:  # noqa: ANN401 (what predict_fn returned)
-    """One prediction a line; see ``text_csv``.
-
-    Raises:
-        UserCodeError: ``prediction-not-encodable``.
-    """
-    table = _frame_rows(value) if is_dataframe(value) else rows(value)
-    if all(type(cell) is float or type(cell) is int for cell in table):
-        return "".join([f"{cell!r}\n" for cell in table])
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    try:
-        writer.writerows([_cells(row) for row in table])
-        stream.getvalue().encode()
-    except (csv.Error, ValueError) as error:
-        raise not_encodable("the prediction has no CSV form", found=_describe(value, error)) from error
-    return stream.getvalue()
-
-
-def _frame_rows(frame: Any) -> list[list[Any]]:  # noqa: ANN401 (pandas is optional)
-    return [list(row) for row in zip(*(frame.iloc[:, i].tolist() for i in range(frame.shape[1])), strict=True)]
-
-
-def _cells(row: Any) -> list[str]:  # noqa: ANN401 (one prediction)
-    items = rows(row) if isinstance(row, (list, tuple, np.ndarray)) else [row]
-    return [_cell(item) for item in items]
-
-
-def _cell(value: Any) -> str:  # noqa: ANN401 (one value)
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None:
-        return ""
-    if isinstance(value, (str, int, float)):
-        return value if isinstance(value, str) else repr(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    raise not_encodable(
-        "a prediction has no place in a CSV field", found=_describe(value), expected="a number or a string"
-    )
-
-
-def _describe(value: object, error: BaseException | None = None) -> str:
+def describe(value: object, error: BaseException | None = None) -> str:
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     shape = getattr(value, "shape", None)
     described = kind if shape is None else f"{kind} of shape {shape}"

@@ -24,8 +24,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from seatrial.runtime.serving.codecs import csv_structure, dataframes, predictions
+from seatrial.runtime.serving.codecs import csv_structure, dataframes
 from seatrial.runtime.serving.codecs.codec import USE_A_DATAFRAME, Codec, DataForm, MalformedBodyError, excerpt
+from seatrial.runtime.serving.codecs.csv_writer import render_csv
 
 Matrix = npt.NDArray[np.float64]
 
@@ -144,11 +145,7 @@ def _decode_dataframe(body: bytes) -> Any:  # noqa: ANN401 (pandas is optional)
 
 
 def encode(prediction: Any) -> bytes:  # noqa: ANN401 (what predict_fn returned)
-    """One prediction a line, a newline after each; a prediction with several values is one row.
-
-    Numbers are written so that they read back the same, ``nan`` and ``inf`` by name, a missing value as an empty field.
-    """
-    return predictions.render_csv(prediction).encode()
+    return render_csv(prediction).encode()
 
 
 CODEC = Codec(media_types=("text/csv",), decode=decode, encode=encode, is_text=True)
