@@ -7,6 +7,7 @@ What an archive may hold is what SageMaker's hosting takes: regular files and di
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import shutil
 import tarfile
@@ -40,16 +41,21 @@ def pack_directory(directory: Path, archive: Path) -> int:
         return 0
     archive.parent.mkdir(parents=True, exist_ok=True)
     partial = archive.with_name(archive.name + ".partial")
-    with tarfile.open(partial, "w:gz", compresslevel=6, format=tarfile.PAX_FORMAT, dereference=True) as tar:
+    with (
+        partial.open("wb") as file,
+        # tarfile's own "w:gz" writes the time into gzip's header.
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar,
+    ):
         for path in members:
             info = tar.gettarinfo(str(path), arcname=str(path.relative_to(directory)))
             if info.isdir():
                 tar.addfile(_anonymous(info))
                 continue
-            with path.open("rb") as file:
+            with path.open("rb") as source:
                 # A file with a second hard link would be written as a link: always write its bytes.
-                info.type, info.linkname, info.size = tarfile.REGTYPE, "", os.fstat(file.fileno()).st_size
-                tar.addfile(_anonymous(info), file)
+                info.type, info.linkname, info.size = tarfile.REGTYPE, "", os.fstat(source.fileno()).st_size
+                tar.addfile(_anonymous(info), source)
     os.replace(partial, archive)
     return file_count
 

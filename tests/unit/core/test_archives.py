@@ -33,6 +33,21 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, *, target: str = "", mode: 
     return info
 
 
+def test_pack_equal_trees_at_different_times_gives_equal_archives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies = []
+    for number in range(2):
+        monkeypatch.setattr("time.time", lambda number=number: 1_000_000.0 * number)
+        directory = tmp_path / f"tree {number}"
+        directory.mkdir()
+        (directory / "model.pkl").write_bytes(b"tree")
+        pack_directory(directory, tmp_path / f"{number}.tar.gz")
+        bodies.append((tmp_path / f"{number}.tar.gz").read_bytes())
+
+    assert bodies[0] == bodies[1]
+
+
 def test_pack_and_unpack_tree_gives_the_same_files(tmp_path: Path) -> None:
     source = tmp_path / "model"
     (source / "a" / "b").mkdir(parents=True)
