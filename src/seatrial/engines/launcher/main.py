@@ -87,7 +87,7 @@ class _Launcher:
             outbound = helpers.Outbound(instructions["outbound_program"])
             self._helpers["outbound network"] = outbound.pid
         if instructions["has_namespaces"]:
-            _enter_namespaces(instructions)
+            self._enter_namespaces()
         elif sys.platform == "linux":
             from seatrial.engines.launcher import syscalls  # noqa: PLC0415
 
@@ -102,7 +102,6 @@ class _Launcher:
             container.run(instructions, status_out, gate_in)
         os.close(status_out)
         os.close(gate_in)
-        self._start_relay()
         if outbound is not None:
             outbound.connect()
         with contextlib.suppress(BrokenPipeError):
@@ -110,6 +109,16 @@ class _Launcher:
         os.close(gate_out)
         _raise_failure(status_in)
         self.report({"ready": True})
+
+    def _enter_namespaces(self) -> None:
+        from seatrial.engines.launcher import namespaces  # noqa: PLC0415 (Linux only)
+
+        if self._instructions["needs_user_namespace"]:
+            namespaces.enter_user_namespace()
+        if self._instructions["has_private_network"]:
+            namespaces.enter_network_namespace()
+        self._start_relay()  # before our children become the container's processes
+        namespaces.enter_process_namespace()
 
     def _start_relay(self) -> None:
         listeners = self._instructions["listeners"]
@@ -221,16 +230,6 @@ def _relay(ports: dict[int, int], stop_in: int, stop_out: int) -> None:
 
     os.close(stop_out)
     relay.run(ports, stop_in, _RELAY_DRAIN_SECONDS)
-
-
-def _enter_namespaces(instructions: Instructions) -> None:
-    from seatrial.engines.launcher import namespaces  # noqa: PLC0415 (Linux only)
-
-    if instructions["needs_user_namespace"]:
-        namespaces.enter_user_namespace()
-    namespaces.enter_process_namespace()
-    if instructions["has_private_network"]:
-        namespaces.enter_network_namespace()
 
 
 def _wake_on_child_end() -> int:

@@ -1,0 +1,254 @@
+"""The Docker engine: containers through the Docker Engine API; Podman's compatible socket works too.
+
+What is particular here:
+
+- An image name is looked up among the local images: as it is, then without an Amazon ECR host. Nothing is pulled.
+- A container with ``Network.ISOLATED`` and published ports lies on an internal network of its own, where Docker
+  publishes nothing: ``Handle.address`` is then the container's own address on that network, which only a Linux host
+  reaches; a chosen host port is refused.
+- The daemon hands over stdout and stderr separately: each is in order, between the two the order is the daemon's.
+- Files that the container leaves in bind-mounted directories become the caller's (``ownership.py``).
+- Every container and network carries the label ``seatrial=1``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, NotFound
+
+from seatrial.core.errors import EngineError
+from seatrial.core.subprocesses import OnLine
+from seatrial.engines import docker_errors, image_names, ownership
+from seatrial.engines.base import ContainerSpec, Engine, Handle, Mount, Network
+from seatrial.engines.docker_handle import Container, DockerHandle, remove_container
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+LABELS = {"seatrial": "1"}
+
+_CHOWN_PATHS_MAX = 500
+_OPEN_CONTAINERS_MAX = 128
+"""Connections kept for following containers at once."""
+
+
+class DockerEngine(Engine):
+    """Runs images.
+
+    Args:
+        client: Talks to the engine; ``None`` takes what the environment names (``DOCKER_HOST`` and so on).
+        owner: User and group id that files in bind-mounted directories shall have after the end; ``None`` leaves them
+            when we are root, and makes them ours when not.
+    """
+
+    name = "docker"
+
+    def __init__(self, client: docker.DockerClient | None = None, owner: tuple[int, int] | None = None) -> None:
+        self._client = client
+        self._owner = owner if owner is not None or os.geteuid() == 0 else (os.geteuid(), os.getegid())
+
+    def close(self) -> None:
+        """Close the connections to the engine; containers go on."""
+        if self._client is not None:
+            self._client.close()
+
+    def check_ready(self) -> None:
+        try:
+            self._api().ping()
+        except (DockerException, requests.RequestException) as error:
+            raise docker_errors.not_ready(error) from error
+
+    def check_image(self, spec: ContainerSpec) -> None:
+        self._find_image(spec.image)
+
+    def start(self, spec: ContainerSpec, on_line: OnLine) -> Handle:
+        api = self._api()
+        image = self._find_image(spec.image)
+        foreign = self._foreign_paths(spec)
+        container = self._create(api, spec, image)
+        try:
+            api.start(container.id)
+            container.addresses = _addresses(api, container, spec)
+        except (DockerException, requests.RequestException) as error:
+            remove_container(api, container)
+            raise docker_errors.explain(error, spec) from error
+        except BaseException:
+            remove_container(api, container)
+            raise
+        return DockerHandle(api, container, on_line, lambda: self._hand_over(api, image, spec.mounts, foreign, on_line))
+
+    def _api(self) -> APIClient:
+        if self._client is None:
+            try:
+                self._client = docker.from_env(max_pool_size=_OPEN_CONTAINERS_MAX)
+            except (DockerException, requests.RequestException) as error:
+                raise docker_errors.not_ready(error) from error
+        return self._client.api
+
+    def _find_image(self, name: str) -> str:
+        """The id of the image that ``name`` means."""
+        api = self._api()
+        try:
+            for candidate in image_names.candidates(name):
+                found = _image_id(api, candidate)
+                if found is not None:
+                    return found
+            known = [tag for image in api.images() for tag in image.get("RepoTags") or () if tag != "<none>:<none>"]
+        except (DockerException, requests.RequestException) as error:
+            raise docker_errors.not_ready(error) from error
+        raise EngineError(
+            "image-not-found",
+            f"the Docker engine has no image {name!r}",
+            found=", ".join(repr(one) for one in image_names.nearest(name, known)) or "no image at all",
+            fix=f"check the name, build the image, or run docker pull {name}",
+        )
+
+    def _create(self, api: APIClient, spec: ContainerSpec, image: str) -> Container:
+        """Create the container, its network where it needs one, and attach to its output."""
+        name = spec.name or f"seatrial-{secrets.token_hex(4)}"
+        network_id = None
+        try:
+            network_id = _make_network(api, spec, name)
+            created = api.create_container(
+                image,
+                command=list(spec.arguments) or None,
+                entrypoint=None if spec.entrypoint is None else list(spec.entrypoint),
+                environment=dict(spec.environment),
+                labels={**spec.labels, **LABELS},
+                name=name,
+                ports=[port.container_port for port in spec.ports],
+                host_config=_host_config(api, spec, network_id),
+            )
+            container = Container(id=created["Id"], name=name, output=iter(()), addresses={}, network_id=network_id)
+        except (DockerException, requests.RequestException) as error:
+            if network_id is not None:
+                api.remove_network(network_id)
+            raise docker_errors.explain(error, spec) from error
+        try:
+            output = api.attach(container.id, stdout=True, stderr=True, stream=True, demux=True)
+        except (DockerException, requests.RequestException) as error:
+            remove_container(api, container)
+            raise docker_errors.explain(error, spec) from error
+        container.output = cast("Iterator[tuple[bytes | None, bytes | None]]", output)
+        return container
+
+    def _foreign_paths(self, spec: ContainerSpec) -> set[Path]:
+        return set() if self._owner is None else ownership.foreign_paths(spec.mounts, self._owner[0])
+
+    def _hand_over(
+        self, api: APIClient, image: str, mounts: Sequence[Mount], before: set[Path], on_line: OnLine
+    ) -> None:
+        """Give the caller what the container has left in the caller's directories."""
+        if self._owner is None:
+            return
+        new = sorted(ownership.foreign_paths(mounts, self._owner[0]) - before)
+        # Root of a rootless engine is the caller.
+        owner = "0:0" if _is_rootless(api) else f"{self._owner[0]}:{self._owner[1]}"
+        for start in range(0, len(new), _CHOWN_PATHS_MAX):
+            paths = [str(ownership.container_path(path, mounts)) for path in new[start : start + _CHOWN_PATHS_MAX]]
+            if not _chown(api, image, mounts, owner, paths):
+                on_line(
+                    f"seatrial: files in {new[start].parent} belong to another user and the image has no chown to "
+                    f"change that: run sudo chown -R {owner} {new[start].parent}"
+                )
+                return
+
+
+def _image_id(api: APIClient, name: str) -> str | None:
+    inspect_image = cast("Callable[[str], dict[str, Any]]", api.inspect_image)
+    try:
+        return str(inspect_image(name)["Id"])
+    except APIError as error:
+        if error.status_code in (400, 404):  # no image can have such a name, or none has
+            return None
+        raise
+
+
+def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None) -> dict[str, Any]:
+    limits = spec.limits
+    is_published = spec.network is Network.PRIVATE
+    if spec.ports and spec.network is Network.HOST:
+        raise EngineError(
+            "port-not-private",
+            "ports of a container in the host's network cannot be published",
+            fix="reach them directly, or ask for a private network",
+        )
+    config = api.create_host_config(
+        mounts=[
+            docker.types.Mount(str(mount.target), str(mount.source), type="bind", read_only=mount.is_read_only)
+            for mount in spec.mounts
+        ],
+        port_bindings={port.container_port: (port.host_address, port.host_port or None) for port in spec.ports}
+        if is_published
+        else None,
+        network_mode=network_id or {Network.HOST: "host", Network.ISOLATED: "none"}.get(spec.network),
+        nano_cpus=None if limits.cpu_count is None else round(limits.cpu_count * 1e9),
+        mem_limit=limits.memory_bytes,
+        memswap_limit=limits.memory_bytes,
+        shm_size=limits.shm_bytes,
+    )
+    return cast("dict[str, Any]", config)
+
+
+def _make_network(api: APIClient, spec: ContainerSpec, name: str) -> str | None:
+    """The network of an isolated container that is to be reached."""
+    if spec.network is not Network.ISOLATED or not spec.ports:
+        return None
+    if sys.platform != "linux" or any(port.host_port for port in spec.ports):
+        raise EngineError(
+            "isolation-not-possible",
+            "the Docker engine cannot publish a chosen port of an isolated container",
+            fix="let the engine choose the address (host port 0) on a Linux host, or ask for a private network",
+        )
+    return str(api.create_network(name, driver="bridge", internal=True, labels=LABELS)["Id"])
+
+
+def _addresses(api: APIClient, container: Container, spec: ContainerSpec) -> dict[int, tuple[str, int]]:
+    """Host addresses of the published ports; those of a container that has ended already are gone."""
+    if not spec.ports:
+        return {}
+    settings = api.inspect_container(container.id)["NetworkSettings"]
+    if container.network_id is not None:
+        own = next(iter(settings["Networks"].values()))["IPAddress"]
+        return {port.container_port: (own, port.container_port) for port in spec.ports}
+    addresses = {port.container_port: (port.host_address, port.host_port) for port in spec.ports if port.host_port}
+    for key, bindings in (settings["Ports"] or {}).items():
+        for binding in bindings or ():
+            addresses[int(key.partition("/")[0])] = (binding["HostIp"], int(binding["HostPort"]))
+    return addresses
+
+
+def _is_rootless(api: APIClient) -> bool:
+    return "name=rootless" in (api.info().get("SecurityOptions") or ())
+
+
+def _chown(api: APIClient, image: str, mounts: Sequence[Mount], owner: str, paths: list[str]) -> bool:
+    """Change owners as root of a throw-away container; whether it could be done."""
+    created = api.create_container(
+        image,
+        command=["-R", "-h", owner, "--", *paths],
+        entrypoint=["chown"],
+        user="0:0",
+        labels=LABELS,
+        host_config=api.create_host_config(
+            network_mode="none",
+            mounts=[docker.types.Mount(str(one.target), str(one.source), type="bind") for one in mounts],
+        ),
+    )
+    try:
+        api.start(created["Id"])
+        return bool(api.wait(created["Id"], timeout=None)["StatusCode"] == 0)
+    except DockerException:
+        return False
+    finally:
+        with contextlib.suppress(NotFound):
+            api.remove_container(created["Id"], v=True, force=True)

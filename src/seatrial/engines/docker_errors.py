@@ -1,0 +1,126 @@
+"""What the Docker Engine API's errors mean: the image's fault, the request's, or the engine's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from docker.errors import APIError
+
+from seatrial.core.errors import ContractError, EngineError, SeatrialError
+from seatrial.engines.base import ContainerSpec
+
+_Make = Callable[[ContainerSpec, str], SeatrialError]
+
+
+def explain(error: Exception, spec: ContainerSpec) -> SeatrialError:
+    """The error to raise for a container that the engine did not create or start."""
+    text = str(error.explanation if isinstance(error, APIError) and error.explanation else error)
+    for pattern, make in _MEANINGS:
+        if re.search(pattern, text):
+            return make(spec, text)
+    return EngineError("engine-refused", "the Docker engine refused the container", where=spec.image, found=text)
+
+
+def not_ready(error: Exception) -> EngineError:
+    reason = str(error).splitlines()[0]
+    return EngineError(
+        "engine-not-ready",
+        "no Docker engine answers",
+        found=reason,
+        fix="start Docker or Podman's socket, set DOCKER_HOST, or use the process engine",
+    )
+
+
+def _program(spec: ContainerSpec) -> str:
+    first = (*(spec.entrypoint or ()), *spec.arguments)[:1]
+    return repr(first[0]) if first else "its program"
+
+
+def _without_entrypoint(spec: ContainerSpec, text: str) -> SeatrialError:
+    return ContractError(
+        "program-without-entrypoint",
+        f"the image cannot run {_program(spec)}: it is not on its PATH",
+        where=spec.image,
+        found=_reason(text),
+        fix="in the Dockerfile, set ENV PATH to hold the program's directory, or give an exec-form ENTRYPOINT",
+    )
+
+
+def _not_executable(spec: ContainerSpec, text: str) -> SeatrialError:
+    return ContractError(
+        "program-not-executable",
+        f"the image cannot run {_program(spec)}: it may not be executed",
+        where=spec.image,
+        found=_reason(text),
+        fix="in the Dockerfile, RUN chmod +x on the program",
+    )
+
+
+def _wrong_format(spec: ContainerSpec, text: str) -> SeatrialError:
+    return ContractError(
+        "program-wrong-format",
+        f"the image cannot run {_program(spec)}: it is for another processor, or a script without a #! line",
+        where=spec.image,
+        found=_reason(text),
+        fix="build for this processor, or begin the script with a line such as #!/usr/bin/env python",
+    )
+
+
+def _without_command(spec: ContainerSpec, _text: str) -> SeatrialError:
+    return EngineError(
+        "program-without-command",
+        "the image has neither ENTRYPOINT nor CMD",
+        where=spec.image,
+        fix="pass an argument such as train or serve",
+    )
+
+
+def _port_taken(_spec: ContainerSpec, text: str) -> SeatrialError:
+    return EngineError(
+        "port-taken",
+        "a port to publish is taken by another program",
+        found=_reason(text),
+        fix="choose another port, or 0 for any free one",
+    )
+
+
+def _name_taken(spec: ContainerSpec, _text: str) -> SeatrialError:
+    return EngineError(
+        "container-name-taken",
+        f"a container named {spec.name!r} is there already",
+        fix="choose another name, or remove that container",
+    )
+
+
+def _mount_missing(_spec: ContainerSpec, text: str) -> SeatrialError:
+    return EngineError(
+        "mount-source-missing",
+        "what is to be mounted does not exist where the engine runs",
+        found=_reason(text),
+        fix="create it first",
+    )
+
+
+def _limit(spec: ContainerSpec, text: str) -> SeatrialError:
+    return EngineError(
+        "limit-not-possible", "the Docker engine cannot set this limit", where=spec.image, found=_reason(text)
+    )
+
+
+_MEANINGS: tuple[tuple[str, _Make], ...] = (
+    (r"executable file .* not found in|exec: .*no such file or directory|stat .*no such file or directory: unknown",
+     _without_entrypoint),
+    (r"exec: .*(permission denied|is a directory)", _not_executable),
+    (r"exec format error", _wrong_format),
+    (r"[Nn]o command specified", _without_command),
+    (r"port is already allocated|address already in use|ports are not available", _port_taken),
+    (r"is already in use by container|name .* is in use", _name_taken),
+    (r"bind source path does not exist|statfs .*no such file", _mount_missing),
+    (r"[Rr]ange of CPUs|[Mm]inimum memory limit|[Mm]emory limit", _limit),
+)  # fmt: skip
+
+
+def _reason(text: str) -> str:
+    """The daemon's last clauses: it wraps the reason into the names of everything it went through."""
+    return ": ".join(text.removesuffix(": unknown").split(": ")[-3:])

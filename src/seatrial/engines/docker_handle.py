@@ -1,0 +1,169 @@
+"""One container of the Docker engine: follow its output and its end, stop it, remove it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+from docker.errors import APIError, DockerException, NotFound
+
+from seatrial.core.errors import EngineError
+from seatrial.core.subprocesses import LineSplitter, OnLine
+from seatrial.engines.base import ExitStatus, Handle
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_NOT_RUNNING = (404, 409)
+_REMOVE_SECONDS = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Container:
+    """A created container and what belongs to it."""
+
+    id: str
+    name: str
+    output: Iterator[tuple[bytes | None, bytes | None]]
+    """Pairs of stdout and stderr."""
+    addresses: dict[int, tuple[str, int]]
+    network_id: str | None = None
+    """A network of its own."""
+
+
+class DockerHandle(Handle):
+    """A started container.
+
+    Args:
+        api: The engine.
+        container: What was started.
+        on_line: Receives the output.
+        at_end: Runs after the last process has ended and before ``wait`` returns.
+    """
+
+    def __init__(self, api: APIClient, container: Container, on_line: OnLine, at_end: Callable[[], None]) -> None:
+        self.name = container.name
+        self._api = api
+        self._container = container
+        self._status: ExitStatus | None = None
+        self._loss: EngineError | None = None
+        self._has_ended = threading.Event()
+        self._is_removed = False
+        self._removal = threading.Lock()
+        self._follower = threading.Thread(
+            target=self._follow, args=(on_line, at_end), name=f"output of {self.name}", daemon=True
+        )
+        self._follower.start()
+
+    def wait(self, timeout_seconds: float | None = None) -> ExitStatus | None:
+        if not self._has_ended.wait(timeout_seconds):
+            return None
+        if self._status is None:
+            raise self._loss or EngineError("container-lost", f"container {self.name!r} was lost")
+        return self._status
+
+    def stop(self, grace_seconds: float) -> ExitStatus:
+        self._signal(signal.SIGTERM)
+        status = self.wait(grace_seconds)
+        while status is None:
+            self.kill()
+            status = self.wait(1.0)
+        return status
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def remove(self) -> None:
+        with self._removal:
+            if self._is_removed:
+                return
+            self.kill()
+            self._has_ended.wait(_REMOVE_SECONDS)
+            remove_container(self._api, self._container)
+            self._follower.join(_REMOVE_SECONDS)
+            self._is_removed = True
+
+    def address(self, container_port: int) -> tuple[str, int]:
+        try:
+            return self._container.addresses[container_port]
+        except KeyError:
+            raise EngineError(
+                "port-not-published",
+                f"port {container_port} of container {self.name!r} is not published",
+                found=", ".join(map(str, self._container.addresses)) or "none",
+                fix="add it to the spec's ports",
+            ) from None
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            self._api.kill(self._container.id, signal=number.name)
+        except APIError as error:
+            if error.status_code not in _NOT_RUNNING and "is not running" not in str(error):
+                raise EngineError(
+                    "engine-refused", f"the Docker engine cannot signal container {self.name!r}", found=str(error)
+                ) from error
+
+    def _follow(self, on_line: OnLine, at_end: Callable[[], None]) -> None:
+        try:
+            _pump(self._container.output, on_line)
+            # No time limit: a container may close its output long before it ends.
+            code = int(self._api.wait(self._container.id, timeout=None)["StatusCode"])
+            state = self._api.inspect_container(self._container.id)["State"]
+            at_end()
+            self._status = ExitStatus(exit_code=code & 0xFF, is_out_of_memory=bool(state["OOMKilled"]) and code != 0)
+        except (DockerException, requests.RequestException, OSError) as error:
+            self._loss = EngineError(
+                "container-lost",
+                f"the Docker engine lost container {self.name!r}",
+                found=str(error),
+                fix="look whether the engine was restarted, or the container removed by someone else",
+            )
+        finally:
+            close_output(self._container.output)
+            self._has_ended.set()
+
+
+def remove_container(api: APIClient, container: Container) -> None:
+    """Remove a container, its anonymous volumes and its network; returns when they are gone."""
+    close_output(container.output)
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    while True:
+        try:
+            api.remove_container(container.id, v=True, force=True)
+        except NotFound:
+            break
+        except APIError as error:
+            if error.status_code != 409 or time.monotonic() > deadline:  # 409: somebody else is removing it
+                raise EngineError(
+                    "engine-refused", f"the Docker engine cannot remove container {container.name!r}", found=str(error)
+                ) from error
+            time.sleep(0.05)
+    if container.network_id is not None:
+        with contextlib.suppress(NotFound):
+            api.remove_network(container.network_id)
+
+
+def close_output(output: Any) -> None:  # noqa: ANN401 (the SDK's stream type is private)
+    """Close an attached stream; its response holds the connection."""
+    response = getattr(output, "_response", None)
+    if response is not None:
+        with contextlib.suppress(OSError, AttributeError):
+            output.close()
+        response.close()
+
+
+def _pump(output: Iterator[tuple[bytes | None, bytes | None]], on_line: OnLine) -> None:
+    splitters = (LineSplitter(), LineSplitter())
+    for pair in output:
+        for chunk, splitter in zip(pair, splitters, strict=True):
+            for line in splitter.feed(chunk or b""):
+                on_line(line)
+    for splitter in splitters:
+        for line in splitter.flush():
+            on_line(line)
