@@ -4,11 +4,11 @@ A page is written for a person at a terminal, with two conventions that this mod
 
 - A fenced block whose first line is ``# name/of/file.py`` is the content of that file.
 - A ``console`` block holds commands after ``$`` and what they print. A printed line may hold ``…`` for anything, and
-  lines may be left out; those that are there must come in this order. ``$ echo $?`` shows the exit code of the command
-  before it; any other command must end with 0.
+  lines may be left out; those that are there must come in this order, on standard output or on standard error.
+  ``$ echo $?`` shows the exit code of the command before it; any other command must end with 0.
 
 ``seatrial serve`` runs until the end of the page, beside the commands that follow; port 8080 of the page becomes a free
-one. Commands that set up a machine or need a Docker engine are left out, see ``NOT_RUN``.
+one, which is also in ``PORT``. Commands that set up a machine or need a Docker engine are left out, see ``NOT_RUN``.
 """
 
 from __future__ import annotations
@@ -74,18 +74,21 @@ def _read_commands(body: str) -> Iterator[Command]:
 
 def run(steps: list[File | Command], directory: Path) -> None:
     """Do everything in ``directory``; an AssertionError says which command did otherwise than the page says."""
+    port = _free_port()
     environment = {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "HOME": str(directory),
         "COLUMNS": "120",
+        "PORT": str(port),
     }
     exit_code = 0
-    port = _free_port()
     with ExitStack() as servers:
         for index, step in enumerate(steps):
             if isinstance(step, File):
                 _write(directory / step.name, step.text)
+            elif step.text.startswith("cd ") and NOT_RUN.match(step.text) is None:
+                directory = (directory / step.text.removeprefix("cd ")).resolve()
             elif step.text == "echo $?":
                 assert step.printed == (str(exit_code),), f"the exit code is {exit_code}, the page says {step.printed}"
             elif NOT_RUN.match(step.text) is None:
@@ -95,7 +98,7 @@ def run(steps: list[File | Command], directory: Path) -> None:
                 else:
                     exit_code, output = _command(text, directory, environment)
                     assert exit_code == 0 or _shows_exit_code(steps[index + 1 :]), (
-                        f"{text}\nended with {exit_code}:\n{output}"
+                        f"{text}\nended with {exit_code}:\n{_shown(output)}"
                     )
                 _check_printed(step, output, port)
 
@@ -119,23 +122,22 @@ def _with_port(text: str, port: int) -> str:
     return text.replace(":8080", f":{port}")
 
 
-def _command(text: str, directory: Path, environment: dict[str, str]) -> tuple[int, str]:
+def _command(text: str, directory: Path, environment: dict[str, str]) -> tuple[int, list[str]]:
     done = subprocess.run(
         ["bash", "-c", text],
         cwd=directory,
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         timeout=_COMMAND_TIMEOUT_SECONDS,
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout
+    return done.returncode, [done.stdout, done.stderr]
 
 
 @contextmanager
-def _server(text: str, directory: Path, environment: dict[str, str]) -> Iterator[str]:
+def _server(text: str, directory: Path, environment: dict[str, str]) -> Iterator[list[str]]:
     """A server from the moment it is ready; yields what it has printed until then."""
     process = subprocess.Popen(
         shlex.split(text),
@@ -163,22 +165,28 @@ def _server(text: str, directory: Path, environment: dict[str, str]) -> Iterator
     try:
         assert is_ready.wait(_COMMAND_TIMEOUT_SECONDS), f"{text}\nis not ready:\n{''.join(lines)}"
         assert process.poll() is None, f"{text}\nended with {process.poll()}:\n{''.join(lines)}"
-        yield "".join(lines)
+        yield ["".join(lines)]
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(_COMMAND_TIMEOUT_SECONDS)
         reader.join()
 
 
-def _check_printed(step: Command, output: str, port: int) -> None:
-    lines = iter(output.splitlines())
+def _check_printed(step: Command, streams: list[str], port: int) -> None:
+    left = [stream.splitlines() for stream in streams]
     for expected in step.printed:
-        pattern = ".*".join(
-            re.escape(part) for part in re.split("…|\\.\\.\\.", expected.strip().replace("8080", str(port)))
+        parts = re.split(r"…|\.\.\.", expected.strip().replace("8080", str(port)))
+        pattern = re.compile(".*".join(map(re.escape, parts)))
+        stream = next((lines for lines in left if any(pattern.fullmatch(line.strip()) for line in lines)), None)
+        assert stream is not None, (
+            f"{step.text}\ndoes not print, or not in this order, {expected!r}:\n{_shown(streams)}"
         )
-        assert any(re.fullmatch(pattern, line.strip()) for line in lines), (
-            f"{step.text}\ndoes not print, or not in this order, {expected!r}:\n{output}"
-        )
+        while not pattern.fullmatch(stream.pop(0).strip()):
+            pass
+
+
+def _shown(streams: list[str]) -> str:
+    return "\n".join(streams)
 
 
 def _free_port() -> int:
