@@ -87,7 +87,7 @@ def type_name(annotation: object) -> str:
     if annotation is type(None):
         return "null"
     if not isinstance(annotation, type):
-        return str(annotation).removeprefix("typing.")
+        return str(annotation).replace("typing.", "")
     if issubclass(annotation, enum.Enum):
         return f"one of {', '.join(repr(member.value) for member in annotation)}"
     is_structure = annotation in (list, dict, tuple, set) or is_supported_class(annotation)
@@ -102,7 +102,7 @@ def _generic_name(annotation: object) -> str:
         return f"one of {', '.join(map(repr, arguments))}"
     if origin in (Union, types.UnionType):
         return " or ".join(type_name(member) for member in arguments)
-    return f"{str(annotation).removeprefix('typing.')} as JSON"
+    return f"{str(annotation).replace('typing.', '')} as JSON"
 
 
 def _fields_of(target: type) -> list[_Field]:
@@ -152,6 +152,8 @@ def _convert_value(text: str, annotation: Any) -> object:  # noqa: ANN401 (a typ
             return msgspec.convert(candidate, annotation, strict=False, dec_hook=_convert_other)
         except msgspec.ValidationError as error:
             first_error = first_error or error
+        except UnicodeEncodeError:  # half a surrogate pair, which JSON can carry and a text cannot
+            first_error = first_error or msgspec.ValidationError("expected text in Unicode")
     raise first_error or AssertionError(text)
 
 
