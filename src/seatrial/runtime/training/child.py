@@ -4,7 +4,9 @@ Rules:
 
 - stdout goes straight to ours; stderr goes through us, because its end tells why the program failed.
 - SIGTERM and SIGINT reach the program's whole process group: a shell script's Python, a launcher's workers.
-- 120 seconds later what is left is killed, and when the program itself has ended, so are the processes it left behind.
+- 120 seconds later what is left is killed. When the program has ended by itself, so are the processes it left behind:
+  they would not outlive the container either. After a signal they keep their 120 seconds, because a shell dies of
+  SIGTERM at once while the Python below it is still saving.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -22,7 +25,7 @@ from seatrial.core import subprocesses
 from seatrial.core.errors import ContractError
 from seatrial.runtime.training.log_lines import announce_in_signal_handler
 from seatrial.runtime.training.script_failure import ScriptFailure, StderrTail
-from seatrial.runtime.training.stopping import Stopping
+from seatrial.runtime.training.stopping import POLL_SECONDS, Stopping
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT)
 
@@ -67,6 +70,8 @@ def run_child(
         outcome = None
         while outcome is None:
             outcome = running.wait(None)
+        if stopping:
+            _wait_for_group(running.pid)
     running.send_signal(signal.SIGKILL)
     if not outcome.is_success:
         raise ScriptFailure(error_class, exit_code=outcome.exit_code, error_message=tail.error_message(), command=argv)
@@ -83,6 +88,19 @@ def _start(request: subprocesses.Request, on_line: Callable[[str], None]) -> sub
             found=f"{os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error}",
             fix=f"look at '{request.argv[0]}', its arguments and its environment",
         ) from None
+
+
+def _wait_for_group(group: int) -> None:
+    """Wait until no process of the group is left; the alarm of ``_signals_passed_on`` bounds it."""
+    while True:
+        with suppress(ChildProcessError):
+            while os.waitpid(-group, os.WNOHANG)[0]:  # as process 1 we inherit the group's orphans
+                pass
+        try:
+            os.killpg(group, 0)
+        except (ProcessLookupError, PermissionError):
+            return
+        time.sleep(POLL_SECONDS)
 
 
 @contextmanager
