@@ -122,6 +122,7 @@ class _Voyage:
         self._example = example
         self._work_dir = work_dir
         self._out = out
+        self._is_measuring = False
         self._engine, self._image = self._prepare(engine_name)
 
     def run(self) -> Run:
@@ -168,14 +169,15 @@ class _Voyage:
         self._out.phase("Starting the server")
         started = time.monotonic()
         request = ReplicaRequest(image=self._image, model=model_archive)
-        with start_replica(self._engine, request, self._directory("serve"), self._out.log_line) as replica:
+        with start_replica(self._engine, request, self._directory("serve"), self._server_line) as replica:
             try:
                 replica.wait_until_healthy()
             except SeatrialError:
                 self._out.last_lines(replica.last_lines)
                 raise
             ready_seconds = time.monotonic() - started
-            self._out.phase("Invoking")
+            self._out.phase(f"Invoking {INVOCATION_COUNT} times, the server's log left out")
+            self._is_measuring = True
             predictions, accuracy, invoke_seconds = _measure(f"{replica.url}/invocations")
             self._out.phase("Stopping the server")
             replica.stop()
@@ -189,6 +191,10 @@ class _Voyage:
             ready_seconds=ready_seconds,
             invoke_seconds=invoke_seconds,
         )
+
+    def _server_line(self, line: str) -> None:
+        if not self._is_measuring:
+            self._out.log_line(line)
 
     def _directory(self, name: str) -> Path:
         directory = self._work_dir / name

@@ -110,6 +110,8 @@ def _post(url: str, body: bytes, headers: dict[str, str], timeout_seconds: float
     try:
         with urllib3.PoolManager(retries=False) as pool:
             return pool.request("POST", url, body=body, headers=headers, timeout=timeout_seconds, redirect=False)
+    except urllib3.exceptions.NewConnectionError as error:  # a TimeoutError too, for urllib3
+        raise _unreachable(url, error) from error
     except urllib3.exceptions.TimeoutError as error:
         raise RequestError(
             "invocation-timed-out",
@@ -119,13 +121,17 @@ def _post(url: str, body: bytes, headers: dict[str, str], timeout_seconds: float
             fix="look at the server's log, or pass --timeout-seconds",
         ) from error
     except (urllib3.exceptions.HTTPError, ValueError) as error:
-        raise RequestError(
-            "server-unreachable",
-            "no server answers",
-            where=url,
-            found=_reason(error),
-            fix="start one with 'seatrial serve', or pass its address with --url",
-        ) from error
+        raise _unreachable(url, error) from error
+
+
+def _unreachable(url: str, error: Exception) -> RequestError:
+    return RequestError(
+        "server-unreachable",
+        "no server answers",
+        where=url,
+        found=_reason(error),
+        fix="start one with 'seatrial serve', or pass its address with --url",
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -19,7 +19,8 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
 
 SERVER = f"""#!{sys.executable}
-import http.server, os, sys
+import http.server, signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a first process without a handler would ignore it
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/ping" else 404); self.end_headers()
@@ -115,7 +116,7 @@ def data(tmp_path: Path) -> Path:
 def test_train_runs_the_program_with_the_contract_around_it(tmp_path: Path, data: Path) -> None:
     train = """#!/bin/sh
 set -e
-echo "argument $1 in $(pwd)"
+echo "$0 in $(pwd)"
 cat /opt/ml/input/config/hyperparameters.json; echo
 cp /opt/ml/input/data/training/a.csv /opt/ml/model/copy.csv
 """
@@ -125,7 +126,7 @@ cp /opt/ml/input/data/training/a.csv /opt/ml/model/copy.csv
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [f"argument train in {program}", '{"depth":"3"}']
+    assert done.stdout.splitlines() == [f"{program}/train in {program}", '{"depth":"3"}']
     with tarfile.open(tmp_path / "o" / "model.tar.gz") as tar:
         assert tar.getnames() == ["copy.csv"]
 
@@ -211,7 +212,8 @@ def test_train_missing_program_directory_is_one_sentence(tmp_path: Path) -> None
 
     assert done.returncode != 0
     assert "error[" in done.stderr
-    assert str(tmp_path / "gone") in done.stderr
+    assert str(tmp_path) in done.stderr
+    assert "'gone'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

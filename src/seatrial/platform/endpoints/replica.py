@@ -178,6 +178,8 @@ def _ping(pool: urllib3.PoolManager, url: str) -> tuple[int | None, str]:
     """Status and a sentence about one ``GET /ping``."""
     try:
         response = pool.request("GET", url, timeout=PING_TIMEOUT_SECONDS, redirect=False)
+    except urllib3.exceptions.NewConnectionError:
+        return None, "nobody listens on the port"
     except urllib3.exceptions.TimeoutError:
         return None, f"no answer within {PING_TIMEOUT_SECONDS:g} seconds"
     except urllib3.exceptions.HTTPError as error:
