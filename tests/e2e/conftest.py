@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import pytest
 import urllib3
 
 from seatrial.build.builder import build_image
+from seatrial.cli._demo_images import build_wheel
 from seatrial.contract.training import ChannelConfig
 from seatrial.engines.base import Engine, ExitStatus
 from seatrial.platform.endpoints.replica import Replica, ReplicaRequest, start_replica
@@ -119,9 +118,7 @@ def seatrial_image(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An image of ``examples/decision-trees-seatrial`` with a wheel of the present source tree."""
 
     def add_wheel(context: Path) -> dict[str, str]:
-        make_wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(context)]
-        subprocess.run([*make_wheel, str(ROOT)], check=True, stdin=subprocess.DEVNULL)
-        (wheel,) = context.glob("*.whl")
+        wheel = build_wheel(context)
         return {"SEATRIAL": f"./{wheel.name}[serve]"}
 
     sources = [EXAMPLES / "decision-trees-seatrial", ROOT / "pyproject.toml", ROOT / "src/seatrial"]
