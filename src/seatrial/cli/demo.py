@@ -16,7 +16,7 @@ import urllib3
 
 from seatrial.cli import _demo_images
 from seatrial.cli._output import Output
-from seatrial.contract.statuses import TRAINING_STATUS_MESSAGES, TrainingJobStatus
+from seatrial.contract.statuses import TrainingJobStatus
 from seatrial.contract.training import ChannelConfig
 from seatrial.core.errors import EngineError, SeatrialError, UserCodeError
 from seatrial.engines.base import Engine
@@ -160,7 +160,7 @@ class _Voyage:
         job = TrainingJob(
             self._engine,
             request,
-            on_phase=lambda phase: self._out.phase(TRAINING_STATUS_MESSAGES.get(phase, phase.value)),
+            on_phase=lambda phase: self._out.phase(phase.value),
             on_line=self._out.log_line,
         )
         return job.run(self._directory("train"))

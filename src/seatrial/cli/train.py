@@ -15,7 +15,7 @@ from seatrial.cli._signals import stop_on_signals
 from seatrial.contract.environment import check_training_environment
 from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, MAX_RUNTIME_MAX_SECONDS
 from seatrial.contract.names import TRAINING_JOB_NAME
-from seatrial.contract.statuses import TRAINING_STATUS_MESSAGES, SecondaryStatus, TrainingJobStatus
+from seatrial.contract.statuses import SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import ChannelConfig, check_hyperparameters
 from seatrial.core.errors import ConfigError
 from seatrial.platform.jobs.staging import ChannelSource
@@ -85,7 +85,7 @@ def command(
             out.say(f"note: {sentence}")
 
         def enter_phase(phase: SecondaryStatus) -> None:
-            out.phase(TRAINING_STATUS_MESSAGES.get(phase, phase.value))
+            out.phase(phase.value)
 
         job = TrainingJob(engine, request, on_phase=enter_phase, on_line=out.log_line)
         with stop_on_signals(job.stop), tempfile.TemporaryDirectory(prefix="seatrial-train-") as work_dir:

@@ -5,7 +5,6 @@ Source: contract.md §2.1, §2.2. The model is unpacked before the container sta
 
 from __future__ import annotations
 
-import collections
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,9 +22,7 @@ from seatrial.contract.limits import (
 from seatrial.core.archives import unpack_archive
 from seatrial.core.errors import ConfigError, ContractError
 from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mount, Network, PublishedPort
-
-LAST_LINES_COUNT = 20
-"""How many of the container's last lines a failure shows."""
+from seatrial.platform.last_lines import LastLines
 
 _PING_PAUSE_SECONDS = 0.05
 
@@ -48,7 +45,7 @@ class ReplicaRequest:
 class Replica:
     """A serving container; a context manager that removes it at the end."""
 
-    def __init__(self, handle: Handle, request: ReplicaRequest, last_lines: collections.deque[str]) -> None:
+    def __init__(self, handle: Handle, request: ReplicaRequest, last_lines: LastLines) -> None:
         self._handle = handle
         self._request = request
         self._last_lines = last_lines
@@ -61,7 +58,7 @@ class Replica:
 
     @property
     def last_lines(self) -> tuple[str, ...]:
-        return tuple(self._last_lines)
+        return self._last_lines.lines()
 
     def wait_until_healthy(self, should_give_up: Callable[[], bool] = lambda: False) -> float:
         """Ping until the first 200.
@@ -133,12 +130,6 @@ def start_replica(engine: Engine, request: ReplicaRequest, work_dir: Path, on_li
         ContractError: the model archive is unsafe or broken, or the program cannot be started.
         EngineError: the engine cannot start the container.
     """
-    last_lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES_COUNT)
-
-    def receive_line(line: str) -> None:
-        last_lines.append(line)
-        on_line(line)
-
     engine.check_ready()
     spec = ContainerSpec(
         image=request.image,
@@ -151,7 +142,8 @@ def start_replica(engine: Engine, request: ReplicaRequest, work_dir: Path, on_li
         network=Network.PRIVATE,
     )
     engine.check_image(spec)
-    return Replica(engine.start(spec, receive_line), request, last_lines)
+    last_lines = LastLines(on_line)
+    return Replica(engine.start(spec, last_lines), request, last_lines)
 
 
 def _model_mount(model: Path | None, work_dir: Path) -> Mount:

@@ -6,7 +6,6 @@ ran out of time or failed keeps its artifacts (contract.md §1.6, §1.9).
 
 from __future__ import annotations
 
-import collections
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,9 +22,7 @@ from seatrial.contract.training import InstanceGroup, ResourceConfig
 from seatrial.core.errors import InternalError, SeatrialError
 from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mount, Network
 from seatrial.platform.jobs.staging import ChannelSource, collect_outputs, lay_out_training, read_failure
-
-LAST_LINES_COUNT = 20
-"""How many of the container's last lines a failure shows."""
+from seatrial.platform.last_lines import LastLines
 
 HOMOGENEOUS_GROUP_NAME = "homogeneousCluster"
 """The instance group of a job that names none (contract.md §1.3)."""
@@ -74,10 +71,9 @@ class TrainingJob:
         self._engine = engine
         self._request = request
         self._on_phase = on_phase
-        self._on_line = on_line
+        self._last_lines = LastLines(on_line)
         self._phase = SecondaryStatus.STARTING
         self._stop_requested = threading.Event()
-        self._last_lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES_COUNT)
 
     def stop(self) -> None:
         """Ask for the end: SIGTERM to the container, 120 seconds, SIGKILL; artifacts are kept."""
@@ -139,7 +135,7 @@ class TrainingJob:
     def _run_container(self, spec: ContainerSpec) -> tuple[ExitStatus, SecondaryStatus, float]:
         """Run to the end; the second value is the phase that ends the job, leaving failure aside."""
         started = time.monotonic()
-        with self._engine.start(spec, self._receive_line) as handle:
+        with self._engine.start(spec, self._last_lines) as handle:
             exit_status, ending = self._wait(handle, started + self._request.max_runtime_seconds)
         return exit_status, ending, time.monotonic() - started
 
@@ -178,12 +174,8 @@ class TrainingJob:
             model_archive=model_archive,
             output_archive=output_archive,
             training_seconds=seconds,
-            last_lines=tuple(self._last_lines),
+            last_lines=self._last_lines.lines(),
         )
-
-    def _receive_line(self, line: str) -> None:
-        self._last_lines.append(line)
-        self._on_line(line)
 
     def _enter(self, phase: SecondaryStatus) -> None:
         if phase not in TRAINING_TRANSITIONS[self._phase]:
