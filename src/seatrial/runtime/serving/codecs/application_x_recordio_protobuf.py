@@ -33,6 +33,9 @@ from seatrial.runtime.serving.codecs.sparse import DenseBudget, dense_row
 
 LABEL_NAME = "score"
 
+_EXACT_IN_FLOAT64 = 2**53
+"""Integers up to here, either sign, are float64 values."""
+
 Array = npt.NDArray[Any]
 
 
@@ -196,11 +199,10 @@ def _number_array(value: Any) -> Array:  # noqa: ANN401 (what predict_fn returne
         small = array.astype(np.int32)
         if (small == array).all():
             return small
-        large = array.astype(np.float64)
-        if (large.astype(array.dtype) == array).all():
-            return large
+        if array.min() >= -_EXACT_IN_FLOAT64 and array.max() <= _EXACT_IN_FLOAT64:
+            return array.astype(np.float64)
     raise predictions.not_encodable(
-        "the prediction makes no tensor", found=f"an array of {array.dtype}", expected="numbers"
+        "the prediction makes no tensor", found=f"an array of {array.dtype}", expected="numbers of at most 53 bits"
     )
 
 

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 (RFC 9110's word)
+_QUOTED = r'"(?:[^"\\]|\\.?)*(?:"|\Z)'
+"""A quote that is never closed runs to the end, so that no header makes the expressions try twice."""
 _MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})[ \t]*(?:;(.*))?", re.DOTALL)
-_CHARSET = re.compile(rf"""(?:^|;)[ \t]*charset=(?:"([^"]*)"|({_TOKEN}))""", re.IGNORECASE)
-_QUALITY = re.compile(r"(?:^|;)[ \t]*q=([^; \t]*)", re.IGNORECASE)
-_QUALITY_VALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?|\.[0-9]{1,3}")
-_ELEMENT = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|[^,"]|")+""", re.DOTALL)
+_PARAMETER = re.compile(rf"({_TOKEN})=({_QUOTED}|[^;\"]*)|{_QUOTED}", re.DOTALL)
+_ELEMENT = re.compile(rf'(?:{_QUOTED}|[^,"])+', re.DOTALL)
+_QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?|\.[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,13 @@ def parse_content_type(header: str) -> MediaType | None:
     match = _MEDIA_TYPE.fullmatch(header.strip(" \t"))
     if match is None:
         return None
-    charset = _CHARSET.search(match[2] or "")
-    return MediaType(match[1].lower(), (charset[1] or charset[2] or "").lower() if charset else None)
+    return MediaType(match[1].lower(), _parameters(match[2]).get("charset"))
+
+
+def _parameters(text: str | None) -> dict[str, str]:
+    """Names and values, lower case; the last of a name counts."""
+    pairs = _PARAMETER.findall(text or "")
+    return {name.lower(): value.strip(' \t"').lower() for name, value in pairs if name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,8 @@ def _media_range(element: str) -> MediaRange | None:
     match = _MEDIA_TYPE.fullmatch(element)
     if match is None:
         return None
-    quality = _QUALITY.search(match[2] or "")
-    if quality is None:
-        return MediaRange(match[1].lower(), 1.0)
-    return MediaRange(match[1].lower(), float(quality[1])) if _QUALITY_VALUE.fullmatch(quality[1]) else None
+    quality = _parameters(match[2]).get("q", "1")
+    return MediaRange(match[1].lower(), float(quality)) if _QUALITY.fullmatch(quality) else None
 
 
 def choose(ranges: Sequence[MediaRange], offered: Sequence[str]) -> str | None:

@@ -32,7 +32,8 @@ def decode_batch(body: bytes, first: Record) -> Array | None:
     start, end = _place(frame, value.values)
     if (table[:, :start] != table[0, :start]).any():
         return None
-    return table[:, start:end].copy().view(value.values.dtype)
+    matrix: Array = table[:, start:end].copy().view(value.values.dtype)
+    return matrix
 
 
 def encode_batch(rows: Array, name: str) -> bytes:
