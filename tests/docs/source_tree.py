@@ -97,9 +97,11 @@ def _slug(call: ast.Call) -> str | None:
 
 
 def environment_variables() -> dict[str, str]:
-    """Every environment variable that the code names, each with one place that does."""
+    """Every environment variable that the code names, the test kit excepted, each with one place that does."""
     found: dict[str, str] = {}
     for path, tree in _trees():
+        if SOURCE / "testing" in path.parents:
+            continue
         docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(tree):
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:

@@ -65,6 +65,15 @@ def test_pages_have_no_address_of_this_machine_and_no_trailing_space(page: Path)
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.parent == REPOSITORY or DOCS in page.parents], ids=_name
+)
+def test_lines_outside_of_code_fit_120_columns(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+    assert [line for line in text.splitlines() if len(line) > 120] == []
+
+
 def test_architecture_names_only_files_that_exist() -> None:
     named = set(re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:py|toml|md|txt))`", ARCHITECTURE.read_text("utf-8")))
     # A path is written from the root, or from src/seatrial; /opt/ml/… are the container's.

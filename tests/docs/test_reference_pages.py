@@ -9,7 +9,7 @@ import pytest
 from source_tree import DOCS, environment_variables
 
 from seatrial.contract import limits
-from seatrial.contract.environment import ScriptContext, script_environment
+from seatrial.contract.script_environment import ScriptContext, script_environment
 
 VARIABLES_PAGE = DOCS / "reference" / "environment-variables.md"
 
