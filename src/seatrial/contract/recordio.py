@@ -16,7 +16,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
 
 from seatrial.core.errors import ContractError
 
@@ -33,7 +32,10 @@ _FLAG_SHIFT = 29
 _HEADER = struct.Struct("<II")
 _HEADER_BYTES = _HEADER.size
 
-_Read = Callable[[int], bytes]
+BinaryStream = io.BufferedIOBase | io.RawIOBase
+"""What ``open`` gives in a binary mode, and ``io.BytesIO``."""
+
+_Read = Callable[[int], "bytes | None"]
 
 
 def encode_record(payload: bytes, *, is_splittable: bool = False) -> bytes:
@@ -54,7 +56,7 @@ def encode_record(payload: bytes, *, is_splittable: bool = False) -> bytes:
     return _frame(_FIRST, parts[0]) + middle + _frame(_LAST, parts[-1])
 
 
-def write_record(stream: BinaryIO, payload: bytes) -> None:
+def write_record(stream: BinaryStream, payload: bytes) -> None:
     """Write one whole record to a binary stream.
 
     Raises:
@@ -68,7 +70,7 @@ def iter_records(data: bytes, *, seam: bytes = MAGIC_BYTES) -> Iterator[bytes]:
     return read_records(io.BytesIO(data), seam=seam)
 
 
-def read_records(stream: BinaryIO, *, seam: bytes = MAGIC_BYTES) -> Iterator[bytes]:
+def read_records(stream: BinaryStream, *, seam: bytes = MAGIC_BYTES) -> Iterator[bytes]:
     """Iterate over the records of a binary stream, such as a file or the FIFO of a Pipe mode epoch.
 
     A record is handed over as soon as it has arrived. Memory holds one record and ``READ_BYTES``.

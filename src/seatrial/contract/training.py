@@ -15,7 +15,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from seatrial.contract import json_text, limits
 from seatrial.contract.layout import OptMl
@@ -300,29 +299,28 @@ def _hyperparameter_problems(key: str, text: str) -> list[str]:
 def _parse_channel(entry: object, *, where: str) -> ChannelConfig:
     if not isinstance(entry, dict):
         raise json_text.wrong_value(where=where, found=entry, expected="a JSON object")
+    mode = _one_of(InputMode, entry, "TrainingInputMode", default=InputMode.FILE, where=where)
+    replicated = S3DistributionType.FULLY_REPLICATED
+    distribution = _one_of(S3DistributionType, entry, "S3DistributionType", default=replicated, where=where)
+    wrapper = _one_of(RecordWrapperType, entry, "RecordWrapperType", default=RecordWrapperType.NONE, where=where)
     return ChannelConfig(
-        training_input_mode=_parse_member(entry, "TrainingInputMode", InputMode.FILE, where=where),
-        s3_distribution_type=_parse_member(
-            entry, "S3DistributionType", S3DistributionType.FULLY_REPLICATED, where=where
-        ),
-        record_wrapper_type=_parse_member(entry, "RecordWrapperType", RecordWrapperType.NONE, where=where),
+        training_input_mode=InputMode(mode),
+        s3_distribution_type=S3DistributionType(distribution),
+        record_wrapper_type=RecordWrapperType(wrapper),
         content_type=json_text.optional_text(entry, "ContentType", where=where),
     )
 
 
-_Member = TypeVar("_Member", bound=enum.Enum)
-
-
-def _parse_member(entry: Mapping[str, object], key: str, default: _Member, *, where: str) -> _Member:
-    value = entry.get(key)
+def _one_of(
+    allowed: type[enum.Enum], entry: Mapping[str, object], key: str, *, default: enum.Enum, where: str
+) -> object:
+    value = entry.get(key, default.value)
     if value is None:
-        return default
-    members: list[_Member] = list(type(default))
-    for member in members:
-        if member.value == value:
-            return member
-    allowed = ", ".join(str(member.value) for member in members)
-    raise json_text.wrong_value(where=f"{where}, key {key!r}", found=value, expected=f"one of {allowed}")
+        return default.value
+    values = [member.value for member in allowed]
+    if value in values:
+        return value
+    raise json_text.wrong_value(where=f"{where}, key {key!r}", found=value, expected=f"one of {', '.join(values)}")
 
 
 def _channel_entry(channel: ChannelConfig) -> dict[str, str]:

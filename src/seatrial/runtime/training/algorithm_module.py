@@ -6,19 +6,16 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+from seatrial.contract.layout import OptMl
 from seatrial.contract.training import read_hyperparameters
 from seatrial.core.errors import ContractError
 from seatrial.runtime.training.job import Job, read_job
 from seatrial.runtime.training.program import AlgorithmFile, AlgorithmName
-
-if typing.TYPE_CHECKING:
-    from seatrial.contract.layout import OptMl
-    from seatrial.runtime.training.stopping import Stopping
+from seatrial.runtime.training.stopping import Stopping
 
 TrainFunction = Callable[..., object]
 
@@ -68,9 +65,9 @@ def find_train(module: ModuleType) -> TrainFunction:
     Raises:
         ContractError: it has none, or something else of that name.
     """
-    train = getattr(module, "train", None)
-    if callable(train):
-        return typing.cast(TrainFunction, train)
+    train: TrainFunction | None = getattr(module, "train", None)
+    if train is not None and callable(train):
+        return train
     raise ContractError(
         "algorithm-without-train",
         "the algorithm module has no function train",
@@ -134,11 +131,11 @@ def _positional_parameters(train: TrainFunction) -> list[str]:
 
 
 def _convert(train: TrainFunction, parameter: str, job: Job, opt_ml: OptMl) -> object:
-    annotation = _annotation_of(train, parameter)
-    if annotation is None or annotation is dict or typing.get_origin(annotation) in (dict, Mapping):
-        return dict(job.hyperparameters)
     from seatrial.runtime.training import typed_hyperparameters as typed  # noqa: PLC0415 (loads msgspec)
 
+    annotation = typed.annotation_of(train, parameter, where=_source_of(train))
+    if annotation is None or typed.is_mapping(annotation):
+        return dict(job.hyperparameters)
     if not typed.is_supported_class(annotation):
         raise ContractError(
             "algorithm-train-signature",
@@ -148,23 +145,7 @@ def _convert(train: TrainFunction, parameter: str, job: Job, opt_ml: OptMl) -> o
             expected="a dataclass, a msgspec.Struct, or dict",
         )
     where = str(opt_ml.hyperparameters_file)
-    converted: object = typed.convert_hyperparameters(
-        read_hyperparameters(opt_ml), typing.cast("type[object]", annotation), where=where
-    )
-    return converted
-
-
-def _annotation_of(train: TrainFunction, parameter: str) -> object:
-    try:
-        return typing.get_type_hints(train).get(parameter)
-    except NameError as error:
-        raise ContractError(
-            "algorithm-train-signature",
-            "the annotations of train cannot be resolved",
-            where=_source_of(train),
-            found=str(error),
-            fix="define or import the name before it is used",
-        ) from None
+    return typed.convert_hyperparameters(read_hyperparameters(opt_ml), annotation, where=where)
 
 
 def _source_of(train: TrainFunction) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 from seatrial.contract.layout import OptMl
-from seatrial.contract.recordio import read_records
+from seatrial.contract.recordio import BinaryStream, read_records
 from seatrial.contract.training import ChannelConfig, InputMode
 from seatrial.core.errors import ContractError
 from seatrial.runtime.training.pipes import open_fifo
@@ -56,7 +56,7 @@ class Channel:
             )
         return sorted(path for path in self.path.glob(pattern) if path.is_file())
 
-    def open_epoch(self, epoch: int | None = None) -> BinaryIO:
+    def open_epoch(self, epoch: int | None = None) -> io.BufferedReader:
         """Open the stream of an epoch in Pipe mode, waiting for its FIFO and its writer.
 
         Args:
@@ -135,7 +135,7 @@ def make_channels(configs: Mapping[str, ChannelConfig], opt_ml: OptMl, stopping:
     return Channels(channels, where=opt_ml.input_data_config_file)
 
 
-def _records_of(stream: BinaryIO, where: str) -> Iterator[bytes]:
+def _records_of(stream: BinaryStream, where: str) -> Iterator[bytes]:
     try:
         yield from read_records(stream)
     except ContractError as error:

@@ -10,7 +10,6 @@ import io
 import os
 import select
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from seatrial.runtime.training.stopping import Stopping
 
@@ -20,7 +19,7 @@ POLL_SECONDS = 0.1
 BUFFER_BYTES = 1 << 20
 
 
-def open_fifo(path: Path, stopping: Stopping) -> BinaryIO:
+def open_fifo(path: Path, stopping: Stopping) -> io.BufferedReader:
     """Open a FIFO for reading once it is there.
 
     Returns:
@@ -36,7 +35,7 @@ def open_fifo(path: Path, stopping: Stopping) -> BinaryIO:
             if stopping.wait(POLL_SECONDS):
                 stopping.raise_if_set()
             continue
-        return cast(BinaryIO, io.BufferedReader(_Fifo(descriptor, path, stopping), BUFFER_BYTES))
+        return io.BufferedReader(_Fifo(descriptor, path, stopping), BUFFER_BYTES)
 
 
 class _Fifo(io.RawIOBase):

@@ -15,6 +15,12 @@ from dataclasses import dataclass
 from seatrial.contract import environment as env
 from seatrial.contract import json_text
 from seatrial.contract.layout import OptMl
+from seatrial.contract.script_environment import (
+    DISTRIBUTION_HYPERPARAMETERS,
+    ScriptContext,
+    script_arguments,
+    script_environment,
+)
 from seatrial.contract.training import (
     ResourceConfig,
     decode_hyperparameter,
@@ -70,7 +76,7 @@ def run_script(script: Script, opt_ml: OptMl, environment: Mapping[str, str], st
     _install(kind, opt_ml, environment, stopping)
     if environment.get(_LOCAL_MODE, "").lower() != "true":
         _wait_for_hosts(inputs.cluster.hosts, stopping)
-    arguments = env.script_arguments(env.user_hyperparameters(inputs.hyperparameters))
+    arguments = script_arguments(env.user_hyperparameters(inputs.hyperparameters))
     command = script_source.launch_command(kind, script.entry_point, arguments)
     announce(f"running in {opt_ml.code_dir}: {' '.join(command)}")
     run_child(
@@ -106,7 +112,7 @@ def _read_inputs(opt_ml: OptMl) -> _Inputs:
 
 
 def _say_what_is_not_done(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> None:
-    asked = [name for name in env.DISTRIBUTION_HYPERPARAMETERS if decode_hyperparameter(hyperparameters.get(name, ""))]
+    asked = [name for name in DISTRIBUTION_HYPERPARAMETERS if decode_hyperparameter(hyperparameters.get(name, ""))]
     if "sagemaker_mpi_enabled" in asked:
         raise ContractError(
             "launcher-not-available",
@@ -168,7 +174,7 @@ def _has_address(host: str) -> bool:
 def _child_environment(
     script: Script, inputs: _Inputs, opt_ml: OptMl, environment: Mapping[str, str]
 ) -> dict[str, str]:
-    context = env.ScriptContext(
+    context = ScriptContext(
         hyperparameters=inputs.hyperparameters,
         input_data_config=inputs.input_data_config,
         resource_config=inputs.resource_config,
@@ -181,7 +187,7 @@ def _child_environment(
         region=environment.get(env.AWS_REGION) or environment.get("AWS_DEFAULT_REGION"),
         framework_module=environment.get(env.FRAMEWORK_MODULE),
     )
-    variables = env.script_environment(context)
+    variables = script_environment(context)
     refused = [name for name, value in variables.items() if not _fits_environment(name, value)]
     for name in refused:
         announce(f"warning: {name!r} is left out: an environment variable holds no '=' in its name and no NUL")

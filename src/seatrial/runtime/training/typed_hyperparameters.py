@@ -15,9 +15,9 @@ import difflib
 import enum
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, TypeVar, Union
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union
 
 import msgspec
 
@@ -39,7 +39,30 @@ class _Field:
     is_required: bool
 
 
-def is_supported_class(annotation: object) -> bool:
+def annotation_of(function: Callable[..., object], parameter: str, *, where: str) -> object:
+    """The type with which a parameter is annotated; ``None`` when it is not.
+
+    Raises:
+        ContractError: an annotation names something that does not exist.
+    """
+    try:
+        return typing.get_type_hints(function).get(parameter)
+    except NameError as error:
+        raise ContractError(
+            "algorithm-train-signature",
+            "the annotations of train cannot be resolved",
+            where=where,
+            found=str(error),
+            fix="define or import the name before it is used",
+        ) from None
+
+
+def is_mapping(annotation: object) -> bool:
+    """Whether the annotation asks for hyperparameters as they are: ``dict``, ``Mapping[str, object]``..."""
+    return (typing.get_origin(annotation) or annotation) in (dict, Mapping)
+
+
+def is_supported_class(annotation: object) -> TypeGuard[type[object]]:
     """Whether hyperparameters can be converted to this class."""
     return isinstance(annotation, type) and (dataclasses.is_dataclass(annotation) or _is_struct(annotation))
 
