@@ -259,8 +259,8 @@ class Supervisor:
                 self._on_template_gone(status)
 
     def _on_template_gone(self, status: int) -> None:
-        self._handle_reports()  # its last words
         self._template_pid, self._template_is_ready = 0, False
+        self._handle_reports()  # its last words
         os.close(self._orders)
         self._start_at.clear()
         for worker in self._workers.values():  # orphans now: nobody of ours would tell how they ended
@@ -300,9 +300,8 @@ class Supervisor:
             os.kill(self._template_pid, signal.SIGTERM)
 
     def _end_with(self, error: SeatrialError) -> None:
-        if self._error is None:
+        if self._stopped_at is None:  # what fails after that fails because of it
             self._error = error
-        if self._stopped_at is None:
             self._stop()
 
     # Time

@@ -60,7 +60,7 @@ def run_template(plan: TemplatePlan) -> NoReturn:
         code = 0
     except SeatrialError as error:
         messages.send(plan.reports, messages.describe_error(error))
-    except SystemExit:
+    except KeyboardInterrupt:
         code = 0
     except BaseException:
         logger.exception("the template process failed")
@@ -69,7 +69,8 @@ def run_template(plan: TemplatePlan) -> NoReturn:
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
+    # Whatever else is raised in the user's code counts as a failure of it.
+    raise KeyboardInterrupt
 
 
 class _Template:
