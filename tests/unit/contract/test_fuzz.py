@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from seatrial.contract import recordio, training
 from seatrial.core.errors import ContractError
 
-EXAMPLES = int(os.environ.get("SEATRIAL_FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("SEATRIAL_FUZZ_EXAMPLES", "100"))
 fuzz = settings(
     max_examples=EXAMPLES,
     deadline=2_000,
@@ -63,7 +63,7 @@ _scalars = st.one_of(
     st.booleans(),
     st.integers(),
     st.floats(),
-    st.sampled_from([*_VALUES, 10**5_000]),
+    st.sampled_from(_VALUES),
     st.text(max_size=6),
     st.text(alphabet=st.characters(categories=["Cs"]), max_size=2),
 )
@@ -76,10 +76,7 @@ values = st.recursive(
 
 
 def _dumps(value: Any) -> bytes:
-    try:
-        return json.dumps(value).encode()
-    except ValueError:  # an integer of more digits than Python prints
-        return b'{"a": ' + b"9" * 5_000 + b"}"
+    return json.dumps(value).encode()
 
 
 _TOKENS = [
@@ -102,15 +99,23 @@ bodies = st.one_of(
     st.text(max_size=20).map(lambda text: text.encode("utf-16", "surrogatepass")),
     st.lists(st.sampled_from(_TOKENS)).map(lambda tokens: "".join(tokens).encode()),
     st.binary(max_size=100),
-    st.sampled_from([b"[" * 200_000, b'{"a":' * 200_000, b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", b"\xef\xbb\xbf{}"]),
+    st.sampled_from(
+        [
+            b"[" * 200_000,
+            b'{"a":' * 200_000,
+            b'{"a":' + b"[" * 900 + b"]" * 900 + b"}",
+            b"\xef\xbb\xbf{}",
+            b'{"a": ' + b"9" * 5_000 + b"}",
+        ]
+    ),
 )
 
 
-def _checked(error: ContractError) -> None:
+def _checked(error: ContractError, max_characters: int = 1_024) -> None:
     sentence = error.sentence()
     assert "\n" not in sentence
     assert "Traceback" not in sentence
-    assert len(sentence) < 1_024
+    assert len(sentence) < max_characters
 
 
 @fuzz
@@ -133,7 +138,7 @@ def test_check_any_hyperparameters_gives_nothing_or_a_contract_error(body: bytes
             training.decode_hyperparameter(text)
         training.check_hyperparameters(hyperparameters)
     except ContractError as error:
-        assert error.sentence()
+        _checked(error, max_characters=100_000)
 
 
 @fuzz

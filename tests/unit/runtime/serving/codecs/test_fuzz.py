@@ -21,7 +21,7 @@ from seatrial.runtime.serving.codecs import CODECS, DataForm, decode, encode
 from seatrial.runtime.serving.codecs.codec import MalformedBodyError
 from seatrial.runtime.serving.codecs.sparse import MAX_DENSE_BYTES
 
-EXAMPLES = int(os.environ.get("SEATRIAL_FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("SEATRIAL_FUZZ_EXAMPLES", "100"))
 DEADLINE_MILLISECONDS = 2_000
 fuzz = settings(
     max_examples=EXAMPLES,
