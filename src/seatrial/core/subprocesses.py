@@ -4,8 +4,9 @@ Rules:
 
 - A process starts in a session of its own, so that a signal reaches it and what it started, and a Ctrl-C meant for us
   does not.
-- Output is read by one thread a process; ``Running.wait`` returns after the last line was handed over, but does not
-  wait for ever on a pipe that a left-behind grandchild keeps open: ``DRAIN_SECONDS`` after the end the reading stops.
+- Output is read by one thread a process; ``Running.wait`` returns after the last line was handed over, however slow
+  ``on_line`` is, but does not wait for ever on a pipe that a left-behind grandchild keeps open: ``DRAIN_SECONDS`` after
+  the end it returns as soon as the pipe is empty.
 - The ladder is SIGTERM to the process (or its group), a grace period, SIGKILL to the group.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -26,7 +28,9 @@ MAX_LINE_BYTES = 262_144
 """A longer line is handed over in pieces of this size (that of one CloudWatch Logs event); memory stays bounded."""
 
 DRAIN_SECONDS = 2.0
-"""How long the reader may go on after the process itself has ended."""
+"""How long after the end of the process itself more output is waited for."""
+
+_DRAIN_POLL_SECONDS = 0.05
 
 _READ_BYTES = 65_536
 
@@ -104,7 +108,7 @@ class Running:
 
     def __init__(self, process: subprocess.Popen[bytes], stream: IO[bytes], on_line: OnLine) -> None:
         self._process = process
-        self._pump = threading.Thread(target=_pump, args=(stream, on_line), name=f"output of {process.pid}", daemon=True)
+        self._pump = _Pump(stream, on_line, name=f"output of {process.pid}")
         self._pump.start()
 
     @property
@@ -121,7 +125,7 @@ class Running:
             code = self._process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
             return None
-        self._pump.join(DRAIN_SECONDS)
+        self._pump.drain()
         return Outcome(code if code >= 0 else 128 - code)
 
     def send_signal(self, signal_number: int) -> None:
@@ -166,11 +170,35 @@ def start(request: Request, on_line: OnLine) -> Running:
     return Running(process, stream, on_line)
 
 
-def _pump(stream: IO[bytes], on_line: OnLine) -> None:
-    splitter = LineSplitter()
-    with stream:
-        while chunk := os.read(stream.fileno(), _READ_BYTES):
-            for line in splitter.feed(chunk):
-                on_line(line)
-    for line in splitter.flush():
-        on_line(line)
+class _Pump(threading.Thread):
+    """Hands over the lines of a stream until it ends."""
+
+    def __init__(self, stream: IO[bytes], on_line: OnLine, *, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self._stream = stream
+        self._on_line = on_line
+        self._is_idle = False
+        """Everything written so far has been handed over."""
+
+    def run(self) -> None:
+        splitter = LineSplitter()
+        with self._stream:
+            descriptor = self._stream.fileno()
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            while True:
+                self._is_idle = not poll.poll(0)
+                chunk = os.read(descriptor, _READ_BYTES)
+                self._is_idle = False
+                if not chunk:
+                    break
+                for line in splitter.feed(chunk):
+                    self._on_line(line)
+        for line in splitter.flush():
+            self._on_line(line)
+
+    def drain(self) -> None:
+        """Wait for the last line of a process that has ended."""
+        self.join(DRAIN_SECONDS)
+        while self.is_alive() and not self._is_idle:
+            self.join(_DRAIN_POLL_SECONDS)

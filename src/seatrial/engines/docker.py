@@ -79,8 +79,9 @@ class DockerEngine(Engine):
             api.start(container.id)
             container.addresses = _addresses(api, container, spec)
         except (DockerException, requests.RequestException) as error:
+            fault = docker_errors.explain(error, spec, _unexecutable(api, container, spec))
             remove_container(api, container)
-            raise docker_errors.explain(error, spec) from error
+            raise fault from error
         except BaseException:
             remove_container(api, container)
             raise
@@ -225,6 +226,24 @@ def _addresses(api: APIClient, container: Container, spec: ContainerSpec) -> dic
         for binding in bindings or ():
             addresses[int(key.partition("/")[0])] = (binding["HostIp"], int(binding["HostPort"]))
     return addresses
+
+
+def _unexecutable(api: APIClient, container: Container, spec: ContainerSpec) -> str | None:
+    """A file on the image's PATH that has the program's name but no run bit: the engine calls it not found."""
+    name = next(iter((*(spec.entrypoint or ()), *spec.arguments)), "/")
+    if "/" in name:
+        return None
+    with contextlib.suppress(DockerException, requests.RequestException):
+        variables = api.inspect_container(container.id)["Config"]["Env"] or ()
+        path = next((one[5:] for one in variables if one.startswith("PATH=")), "")
+        for folder in filter(None, path.split(":")):
+            with contextlib.suppress(NotFound):
+                content, status = api.get_archive(container.id, f"{folder}/{name}")
+                for _ in content:  # to its end, which frees the connection
+                    pass
+                if status["mode"] & 0o111 == 0:
+                    return f"{folder}/{name}"
+    return None
 
 
 def _is_rootless(api: APIClient) -> bool:

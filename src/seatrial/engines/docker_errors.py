@@ -13,9 +13,17 @@ from seatrial.engines.base import ContainerSpec
 _Make = Callable[[ContainerSpec, str], SeatrialError]
 
 
-def explain(error: Exception, spec: ContainerSpec) -> SeatrialError:
-    """The error to raise for a container that the engine did not create or start."""
+def explain(error: Exception, spec: ContainerSpec, unexecutable: str | None = None) -> SeatrialError:
+    """The error to raise for a container that the engine did not create or start.
+
+    Args:
+        error: The engine's answer.
+        spec: The container.
+        unexecutable: A file of the image that would be its program if it had its run bit.
+    """
     text = str(error.explanation if isinstance(error, APIError) and error.explanation else error)
+    if unexecutable is not None and "executable file not found" in text:
+        return _not_executable(spec, f"{unexecutable} without run bit")
     for pattern, make in _MEANINGS:
         if re.search(pattern, text):
             return make(spec, text)
@@ -109,7 +117,7 @@ def _limit(spec: ContainerSpec, text: str) -> SeatrialError:
 
 
 _MEANINGS: tuple[tuple[str, _Make], ...] = (
-    (r"executable file .* not found in|exec: .*no such file or directory|stat .*no such file or directory: unknown",
+    (r"executable file not found|exec: .*no such file or directory|stat .*no such file or directory: unknown",
      _without_entrypoint),
     (r"exec: .*(permission denied|is a directory)", _not_executable),
     (r"exec format error", _wrong_format),

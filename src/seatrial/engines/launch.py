@@ -101,23 +101,20 @@ def launch(instructions: Instructions, listeners: Sequence[socket.socket], on_li
         cwd=Path("/"),
         pass_fds=fds,
     )
+    running: Running | None = None
     try:
-        running = subprocesses.start(request, on_line)
-    except OSError as error:
-        ours.close()
-        raise EngineError("launch-failed", "cannot start a process", found=str(error)) from error
-    finally:
-        theirs.close()
-    try:
+        with theirs:
+            running = subprocesses.start(request, on_line)
         report, unread = _converse(ours, instructions)
-    except BaseException:
-        ours.close()
-        running.wait(None)
+        if "failure" in report:
+            raise LaunchFailedError(report["failure"])
+    except BaseException as error:
+        ours.close()  # ends the launcher
+        if running is not None:
+            running.wait(None)
+        if isinstance(error, OSError):
+            raise EngineError("launch-failed", "cannot start a process", found=str(error)) from error
         raise
-    if "failure" in report:
-        ours.close()
-        running.wait(None)
-        raise LaunchFailedError(report["failure"])
     return Launcher(running, ours, unread)
 
 

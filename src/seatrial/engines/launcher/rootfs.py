@@ -4,6 +4,8 @@ Rules:
 
 - Every file system of the host that holds data becomes an overlay whose upper half is in memory: the program may
   write wherever its rights allow, install packages, leave sockets and pid files, and the host never sees it.
+- In a user namespace the kernel allows no overlay over a directory with mounts below it, such as the root, and no
+  writing below other users' directories: there the root is read-only, and ``writable_views`` alone can be written.
 - ``/proc``, ``/dev`` and ``/dev/shm`` are the container's own; ``/sys`` is read-only.
 - ``empty_dir`` (``/opt/ml``) exists and is empty, whatever the host has there.
 - What the caller mounts is the host's own directory, writable unless asked otherwise.
@@ -12,7 +14,9 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 
 from seatrial.engines.launcher import syscalls
 from seatrial.engines.launcher.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC, SetUpError
@@ -96,18 +100,22 @@ def enter(instructions: Instructions) -> None:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         mount_info = file.read()
     # The stage will cover a directory of the host: everything needed of the host is opened before.
-    views = _open_views(["/", *data_mount_points(mount_info)], instructions["writable_views"])
+    is_user = instructions["needs_user_namespace"]
+    views = _open_views(instructions["writable_views"] if is_user else data_mount_points(mount_info))
+    host_root = _open("/", "open")
     sources = [(mount, _open(mount["source"], "open the mount source")) for mount in instructions["mounts"]]
     empty_dir, resolver = os.path.realpath(instructions["empty_dir"]), os.path.realpath("/etc/resolv.conf")
     targets = [_resolve(mount["target"], instructions["empty_dir"], empty_dir) for mount in instructions["mounts"]]
     system, devices = _open("/sys", "open"), _open("/dev", "open")
-    stage = _Stage(
-        next(path for path in _STAGE_CANDIDATES if os.path.isdir(path)),
-        ",userxattr" if instructions["needs_user_namespace"] else "",
-    )
+    stage = _Stage(next(path for path in _STAGE_CANDIDATES if os.path.isdir(path)), ",userxattr" if is_user else "")
     stage.mount()
+    if is_user:
+        syscalls.bind(f"/proc/self/fd/{host_root}", stage.root)
+        syscalls.make_read_only(stage.root)
+    else:
+        stage.overlay(host_root, os.stat(host_root).st_mode, stage.root)
     for path, fd in views.items():
-        _show(stage, path, fd)
+        _show(stage, path, fd, must_be_writable=is_user)
     _mount_kernel_trees(stage.root, system, devices, instructions["shm_bytes"])
     if instructions["outbound_program"] is not None:
         _mount_resolver(stage, resolver)
@@ -134,40 +142,56 @@ def _open(path: str, step: str) -> int:
         raise SetUpError(f"{step} {path}", error.errno or 0) from error
 
 
-def _open_views(mount_points: list[str], extra: list[str]) -> dict[str, int]:
-    """Descriptors of everything to show, outermost first; what cannot be reached is left out, but for the root."""
+def _open_views(paths: list[str]) -> dict[str, int]:
+    """Descriptors of what to show, outermost first; what cannot be reached is left out."""
     views: dict[str, int] = {}
-    for path in sorted({*mount_points, *extra}):
-        try:
+    for path in sorted(set(paths)):
+        with contextlib.suppress(OSError):
             views[path] = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        except OSError:
-            if path == "/":
-                raise
     return views
 
 
-def _show(stage: _Stage, path: str, fd: int) -> None:
-    target = stage.root + path.rstrip("/")
-    status = os.stat(fd)
+def _show(stage: _Stage, path: str, fd: int, *, must_be_writable: bool) -> None:
+    target, source = stage.root + path, f"/proc/self/fd/{fd}"
+    mode = os.stat(fd).st_mode
     if not os.path.lexists(target):
         return  # hidden by another mount
-    if status.st_mode & 0o170000 != 0o040000:  # a file mounted over a file, as container engines do with resolv.conf
-        syscalls.bind(f"/proc/self/fd/{fd}", target)
-        syscalls.make_read_only(target)
+    if not stat.S_ISDIR(mode):  # a file mounted over a file, as container engines do with resolv.conf
+        _bind_read_only(source, target)
         return
     try:
-        stage.overlay(fd, status.st_mode, target)
+        stage.overlay(fd, mode, target)
     except SetUpError:
-        if path == "/":
-            raise
-        syscalls.bind(f"/proc/self/fd/{fd}", target)
-        syscalls.make_read_only(target)
+        if must_be_writable:
+            _show_entries(source, mode, target)
+        else:
+            _bind_read_only(source, target)
+
+
+def _show_entries(source: str, mode: int, target: str) -> None:
+    """A writable directory in memory with the entries of ``source``, each read-only."""
+    names = os.listdir(source)
+    syscalls.mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode & 0o7777:o}")
+    for name in names:
+        if os.path.islink(f"{source}/{name}"):
+            os.symlink(os.readlink(f"{source}/{name}"), f"{target}/{name}")
+            continue
+        if os.path.isdir(f"{source}/{name}"):
+            os.mkdir(f"{target}/{name}")
+        else:
+            _touch(f"{target}/{name}")
+        with contextlib.suppress(SetUpError):  # what the user may not even look into stays empty
+            _bind_read_only(f"{source}/{name}", f"{target}/{name}")
+
+
+def _bind_read_only(source: str, target: str) -> None:
+    syscalls.bind(source, target)
+    syscalls.make_read_only(target)
 
 
 def _mount_kernel_trees(root: str, system: int, devices: int, shm_bytes: int | None) -> None:
     syscalls.mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    syscalls.bind(f"/proc/self/fd/{system}", f"{root}/sys")
-    syscalls.make_read_only(f"{root}/sys")
+    _bind_read_only(f"/proc/self/fd/{system}", f"{root}/sys")
     _mount_devices(f"{root}/dev", f"/proc/self/fd/{devices}")
     size = f",size={shm_bytes}" if shm_bytes is not None else ""
     syscalls.mount("tmpfs", f"{root}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777{size}")  # noqa: S108
@@ -204,7 +228,7 @@ def _mount_resolver(stage: _Stage, target: str) -> None:
 
 def _bind_source(fd: int, root: str, target: str) -> None:
     try:
-        if os.stat(fd).st_mode & 0o170000 == 0o040000:
+        if stat.S_ISDIR(os.stat(fd).st_mode):
             os.makedirs(root + target, exist_ok=True)
         elif not os.path.lexists(root + target):
             os.makedirs(os.path.dirname(root + target), exist_ok=True)

@@ -1,0 +1,91 @@
+"""The contract of ``engines.base`` over every engine."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seatrial.engines.base import Engine
+from seatrial.engines.isolation import Isolation, find_isolation
+from seatrial.engines.process import ProcessEngine
+from seatrial.testing.engine_suite import EngineSuite
+
+
+def _require_namespaces() -> None:
+    finding = find_isolation()
+    if finding.isolation is Isolation.NONE:
+        pytest.skip(f"no namespaces here: {finding.reason}")
+
+
+class _ProcessEngineSuite(EngineSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def image(cls, programs_dir: Path) -> str:
+        return programs_dir.as_uri()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def unknown_image(cls) -> str:
+        return "file:///no/such/program"
+
+
+class TestProcessEngineInNamespaces(_ProcessEngineSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls) -> Engine:
+        _require_namespaces()
+        return ProcessEngine()
+
+
+class TestProcessEngineInAUserNamespace(_ProcessEngineSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls) -> Engine:
+        _require_namespaces()
+        return ProcessEngine(isolation=Isolation.USER)
+
+
+class TestProcessEngineWithoutNamespaces(_ProcessEngineSuite):
+    has_isolated_network = False
+    has_read_only_mounts = False
+    has_shared_memory_limit = False
+    has_memory_limit = sys.platform == "linux"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls) -> Engine:
+        return ProcessEngine(isolation=Isolation.NONE)
+
+
+@pytest.mark.docker
+class TestDockerEngine(EngineSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls) -> Iterator[Engine]:
+        from seatrial.engines.docker import DockerEngine
+
+        with contextlib.closing(DockerEngine()) as engine:
+            yield engine
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def image(cls, programs_dir: Path) -> Iterator[str]:
+        import docker
+
+        (programs_dir / "Dockerfile").write_text(
+            "FROM debian:bookworm-slim\n"
+            "COPY . /opt/program\nWORKDIR /opt/program\nENV PATH=/opt/program:/usr/local/bin:/usr/bin:/bin\n"
+        )
+        with contextlib.closing(docker.from_env()) as client:
+            built, _ = client.images.build(path=str(programs_dir), tag="seatrial-engine-suite", rm=True)
+            yield "seatrial-engine-suite"
+            client.images.remove(str(built.id), force=True)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def unknown_image(cls) -> str:
+        return "no-such-image:1"
