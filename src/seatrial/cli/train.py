@@ -12,7 +12,7 @@ import click
 from seatrial.cli._options import choose_engine, container_options, parse_pairs
 from seatrial.cli._output import Output
 from seatrial.cli._signals import stop_on_signals
-from seatrial.contract.environment import check_training_environment
+from seatrial.contract.environment_limits import check_training_environment
 from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, MAX_RUNTIME_MAX_SECONDS
 from seatrial.contract.names import TRAINING_JOB_NAME
 from seatrial.contract.statuses import SecondaryStatus, TrainingJobStatus
