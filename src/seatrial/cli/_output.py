@@ -141,7 +141,8 @@ class Output:
         if not lines:
             self._console.print("the container printed nothing", style="dim")
             return
-        self._console.print(f"last {len(lines)} lines of the container's output:", style="dim")
+        count = "the last line" if len(lines) == 1 else f"the last {len(lines)} lines"
+        self._console.print(f"{count} of the container's output:", style="dim")
         for line in lines:
             self._console.print(Text.assemble(("  │ ", "dim"), Text.from_ansi(without_controls(line))))
 

@@ -155,7 +155,7 @@ def _report(out: Output, request: TrainingRequest, result: TrainingResult, *, is
     out.say(f"{result.secondary_status.value} after {result.training_seconds:.1f} s, exit code {result.exit_code}")
     out.pairs({name: str(summary[name]) for name in ("FailureReason", "ModelArtifacts", "OutputArtifacts")
                if summary[name]})  # fmt: skip
-    if result.model_archive is None:
+    if result.model_archive is None and result.status is TrainingJobStatus.COMPLETED:
         out.say(_no_model_warning(request))
 
 
