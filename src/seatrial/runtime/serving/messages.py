@@ -17,7 +17,8 @@ import msgspec
 from seatrial.core import errors
 
 MAX_LINE_BYTES = min(select.PIPE_BUF, 4096)
-_TEXT_MAX_CHARACTERS = 250
+_TEXT_MAX_CHARACTERS = (600, 250, 100, 20)
+"""Lengths to which an error's texts are cut, tried until the line is short enough."""
 
 
 class TemplateReady(msgspec.Struct, tag=True, frozen=True):
@@ -122,14 +123,21 @@ class LineReader:
 
 def describe_error(error: errors.SeatrialError) -> Failed:
     """An error in the form in which it fits into one line."""
+    for max_characters in _TEXT_MAX_CHARACTERS:
+        failed = _cut(error, max_characters)
+        if len(msgspec.json.encode(failed)) < MAX_LINE_BYTES:
+            break
+    return failed
 
+
+def _cut(error: errors.SeatrialError, max_characters: int) -> Failed:
     def cut(text: str | None) -> str | None:
-        return text[:_TEXT_MAX_CHARACTERS] if text else None
+        return text[:max_characters] if text else None
 
     return Failed(
         error_class=type(error).__name__,
         code=error.code,
-        what=error.what[:_TEXT_MAX_CHARACTERS],
+        what=error.what[:max_characters],
         where=cut(error.where),
         found=cut(error.found),
         expected=cut(error.expected),

@@ -81,9 +81,17 @@ def read_settings(environment: Mapping[str, str], *, cpu_count: int) -> Settings
         cpu_count: The number of workers where nothing says another.
 
     Raises:
-        ConfigError: a variable's value cannot be read.
+        ConfigError: a variable's value cannot be read, or asks for what is not offered.
     """
     read = _Reader(environment)
+    if read.flag(Env.MULTI_MODEL, default=False):
+        raise ConfigError(
+            "multi-model-not-supported",
+            "this server loads one model",
+            where=Env.MULTI_MODEL,
+            found="true",
+            fix="create the model without Mode=MultiModel",
+        )
     worker_count = read.whole_number(Env.MODEL_SERVER_WORKERS, Env.CLASSIC_WORKERS, default=cpu_count, least=1)
     max_payload_mb = read.whole_number(Env.MAX_PAYLOAD_IN_MB, default=-1)
     return Settings(

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from seatrial.core.errors import ConfigError, ContractError
@@ -44,14 +45,14 @@ def test_read_sees_that_every_writer_is_gone(pipe: Any) -> None:
 
 def test_an_error_travels_in_one_line_that_is_written_whole(pipe: Any) -> None:
     reader, writer = pipe
-    error = ContractError("hook-missing", "é" * 5000, where="w" * 5000, found="f" * 5000, expected="e" * 5000, fix="x")
+    error = ContractError("hook-missing", "€" * 5000, where="€" * 5000, found="€" * 5000, expected="€" * 5000, fix="x")
     failed = messages.describe_error(error)
     messages.send(writer, failed)
     (received,) = messages.LineReader(reader, messages.Report).read()
     restored = messages.restore_error(received)
     assert isinstance(restored, ContractError)
     assert (restored.code, restored.fix) == ("hook-missing", "x")
-    assert len(os.fsencode(str(failed))) < messages.MAX_LINE_BYTES
+    assert len(msgspec.json.encode(failed)) < messages.MAX_LINE_BYTES
 
 
 def test_a_short_error_travels_unchanged() -> None:

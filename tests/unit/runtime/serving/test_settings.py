@@ -125,3 +125,9 @@ def test_available_cpu_count_respects_the_control_groups_quota(tmp_path: Path, q
 def test_default_thread_counts_share_the_cpus_among_the_workers() -> None:
     assert default_thread_counts(8, 2)["OMP_NUM_THREADS"] == "4"
     assert default_thread_counts(2, 8)["OPENBLAS_NUM_THREADS"] == "1"
+
+
+def test_read_settings_refuses_multi_model_mode_instead_of_serving_one_model() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(SAGEMAKER_MULTI_MODEL="true")
+    assert caught.value.code == "multi-model-not-supported"
