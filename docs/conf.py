@@ -38,5 +38,19 @@ html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 templates_path = []
 
-# A diagram that cannot be drawn (no network, no script) stays readable: each one has its table beside it.
+# A script from the network draws the diagrams. Without it their source is shown, below a table that says the same.
 mermaid_output_format = "raw"
+mermaid_fullscreen = False
+
+
+def keep_colons(_app, what, *rest):
+    """Napoleon takes what stands before a colon in an attribute's first line for its type; ours are sentences."""
+    lines = rest[-1]
+    types = [line for line in lines if line.startswith(":type: ")]
+    if what in {"attribute", "property"} and types:
+        lines.remove(types[0])
+        lines[0] = f"{types[0].removeprefix(':type: ')}: {lines[0]}"
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", keep_colons, priority=600)  # after napoleon's 500

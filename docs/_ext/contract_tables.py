@@ -51,7 +51,7 @@ def _docstring(statement: ast.stmt | None) -> str | None:
 
 def render_value(name: str, value: object) -> str:
     """A constant for a reader: digits grouped, the unit of its name beside it, large sizes in MiB too."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or name.endswith("_PORT"):
         return f"`{value}`"
     text = f"{value:,.10g}" if isinstance(value, float) else f"{value:,}"
     unit = next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), "")
@@ -71,18 +71,48 @@ def table_of_limits() -> str:
     return _table(("constant", "value", "meaning and source"), rows)
 
 
-def state_diagram(transitions: Mapping[Status, frozenset[Status]], start: Status) -> str:
-    """Mermaid source of a transition table; a state that leads nowhere has an arrow to the end."""
+def state_diagram(
+    transitions: Mapping[Status, frozenset[Status]], start: Status, group: frozenset[Status] = frozenset()
+) -> str:
+    """Mermaid source of a transition table; a state that leads nowhere has an arrow to the end.
+
+    Args:
+        transitions: Each state with its followers.
+        start: The first state.
+        group: States to draw in one box; a follower that all of them share is one arrow from the box.
+    """
+    shared = frozenset.intersection(*(transitions[state] for state in group)) if group else frozenset()
+    inside = [f"        {arrow}" for state in _in_order(group) for arrow in _arrows(state, transitions[state] - shared)]
     lines = ["stateDiagram-v2", f"    [*] --> {start.value}"]
+    if group:
+        lines += ["    state Active {", *(line for line in inside if _ends_in(line, group)), "    }"]
+        lines += [line.removeprefix("    ") for line in inside if not _ends_in(line, group)]
+        lines += [f"    Active --> {follower.value}" for follower in _in_order(shared)]
     for state, followers in transitions.items():
-        lines += [f"    {state.value} --> {follower.value}" for follower in _in_order(followers)]
-        if not followers:
-            lines.append(f"    {state.value} --> [*]")
+        if state not in group:
+            lines += [f"    {arrow}" for arrow in _arrows(state, followers)]
+            lines += [] if followers else [f"    {state.value} --> [*]"]
     return "\n".join(lines)
+
+
+def _arrows(state: Status, followers: Iterable[Status]) -> list[str]:
+    return [f"{state.value} --> {follower.value}" for follower in _in_order(followers)]
+
+
+def _ends_in(arrow: str, group: Iterable[enum.Enum]) -> bool:
+    return arrow.rpartition(" ")[2] in {state.value for state in group}
 
 
 def _in_order(members: Iterable[Status]) -> list[Status]:
     return sorted(members, key=lambda member: list(type(member)).index(member))
+
+
+def diagram_of_training_states() -> str:
+    """Mermaid source; the states in progress, which share their ways out, are one box."""
+    in_progress = frozenset(
+        state for state, primary in statuses.PRIMARY_OF.items() if primary is statuses.TrainingJobStatus.IN_PROGRESS
+    )
+    return state_diagram(statuses.TRAINING_TRANSITIONS, statuses.SecondaryStatus.STARTING, in_progress)
 
 
 def table_of_training_states() -> str:
@@ -131,15 +161,14 @@ class LimitsTable(SphinxDirective):
 class TrainingStates(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(str(statuses.__file__))
-        diagram = state_diagram(statuses.TRAINING_TRANSITIONS, statuses.SecondaryStatus.STARTING)
-        return self.parse_text_to_nodes(f"{_mermaid(diagram)}\n\n{table_of_training_states()}")
+        return self.parse_text_to_nodes(f"{table_of_training_states()}\n\n{_mermaid(diagram_of_training_states())}")
 
 
 class EndpointStates(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(str(statuses.__file__))
         diagram = state_diagram(statuses.ENDPOINT_TRANSITIONS, statuses.EndpointStatus.CREATING)
-        return self.parse_text_to_nodes(f"{_mermaid(diagram)}\n\n{table_of_endpoint_states()}")
+        return self.parse_text_to_nodes(f"{table_of_endpoint_states()}\n\n{_mermaid(diagram)}")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

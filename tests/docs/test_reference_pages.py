@@ -8,7 +8,7 @@ import contract_tables
 import pytest
 from source_tree import DOCS, environment_variables
 
-from seatrial.contract import limits
+from seatrial.contract import limits, statuses
 from seatrial.contract.script_environment import ScriptContext, script_environment
 
 VARIABLES_PAGE = DOCS / "reference" / "environment-variables.md"
@@ -51,15 +51,26 @@ def test_table_of_limits_has_every_limit() -> None:
     assert [name for name in contract_tables.documented_constants(limits) if f"`{name}`" not in table] == []
 
 
-def test_diagram_of_training_states_has_every_transition() -> None:
-    from seatrial.contract import statuses
+def test_diagram_of_endpoint_states_has_every_transition() -> None:
+    diagram = contract_tables.state_diagram(statuses.ENDPOINT_TRANSITIONS, statuses.EndpointStatus.CREATING)
 
-    diagram = contract_tables.state_diagram(statuses.TRAINING_TRANSITIONS, statuses.SecondaryStatus.STARTING)
+    assert diagram.count("-->") == 1 + sum(
+        max(1, len(followers)) for followers in statuses.ENDPOINT_TRANSITIONS.values()
+    )
+    assert "Failed --> Deleting" in diagram
+    assert "Deleting --> [*]" in diagram
 
-    expected = sum(max(1, len(followers)) for followers in statuses.TRAINING_TRANSITIONS.values()) + 1
-    assert diagram.count("-->") == expected
-    assert "Stopping --> Stopped" in diagram
-    assert "Failed --> [*]" in diagram
+
+def test_diagram_of_training_states_has_every_transition_once_or_from_the_box() -> None:
+    diagram = contract_tables.diagram_of_training_states()
+
+    drawn = {tuple(line.split(" --> ")) for line in map(str.strip, diagram.splitlines()) if "-->" in line}
+    for state, followers in statuses.TRAINING_TRANSITIONS.items():
+        in_progress = statuses.PRIMARY_OF[state] is statuses.TrainingJobStatus.IN_PROGRESS
+        for follower in followers:
+            from_box = in_progress and ("Active", follower.value) in drawn
+            assert ((state.value, follower.value) in drawn) != from_box
+    assert ("Failed", "[*]") in drawn
 
 
 @pytest.mark.parametrize(
@@ -68,7 +79,7 @@ def test_diagram_of_training_states_has_every_transition() -> None:
         ("PING_TIMEOUT_SECONDS", 2.0, "2 s"),
         ("MAX_RUNTIME_DEFAULT_SECONDS", 86_400, "86,400 s"),
         ("INVOCATION_MAX_BODY_BYTES", 26_214_400, "26,214,400 bytes (25 MiB)"),
-        ("SERVING_PORT", 8080, "8,080"),
+        ("SERVING_PORT", 8080, "`8080`"),
     ],
 )
 def test_render_value_shows_the_unit_of_the_name(name: str, value: float, expected: str) -> None:
