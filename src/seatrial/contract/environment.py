@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from seatrial.contract import json_text, limits, names
 from seatrial.contract.layout import OPT_ML, OptMl
 from seatrial.contract.training import decode_hyperparameter
-from seatrial.core.errors import ContractError
 
 TRAINING_JOB_NAME = "TRAINING_JOB_NAME"
 TRAINING_JOB_ARN = "TRAINING_JOB_ARN"
@@ -63,24 +61,6 @@ def training_environment(
     }
 
 
-def check_training_environment(user_environment: Mapping[str, str]) -> None:
-    """Check the limits that CreateTrainingJob puts on ``Environment``.
-
-    Raises:
-        ContractError: too many entries, a key that is no name or too long, or a value too long; every problem named.
-    """
-    problems = [problem for key, value in user_environment.items() for problem in _entry_problems(key, value)]
-    if len(user_environment) > limits.ENVIRONMENT_MAX_COUNT:
-        problems.insert(0, f"{len(user_environment)} entries, at most {limits.ENVIRONMENT_MAX_COUNT}")
-    if problems:
-        raise ContractError(
-            "environment-over-limit",
-            "SageMaker would refuse these environment variables",
-            found=", ".join(problems),
-            fix="pass long values as a file of a channel",
-        )
-
-
 def opt_ml_from(environment: Mapping[str, str]) -> OptMl:
     """The tree that the container works on: ``SAGEMAKER_BASE_DIR`` where set, else ``/opt/ml``."""
     base_dir = environment.get(BASE_DIR)
@@ -99,18 +79,3 @@ def user_hyperparameters(hyperparameters: Mapping[str, str]) -> dict[str, object
         for name, value in hyperparameters.items()
         if not is_reserved_hyperparameter(name)
     }
-
-
-def _entry_problems(key: str, value: str) -> list[str]:
-    problems = []
-    if not names.ENVIRONMENT_KEY.is_met_by(key):
-        problems.append(
-            f"name {json_text.shorten(key)!r} is not {names.ENVIRONMENT_KEY.pattern} "
-            f"of at most {limits.TRAINING_ENVIRONMENT_KEY_MAX_CHARACTERS} characters"
-        )
-    if len(value) > limits.TRAINING_ENVIRONMENT_VALUE_MAX_CHARACTERS:
-        problems.append(
-            f"value of {json_text.shorten(key)!r} has {len(value)} characters, "
-            f"at most {limits.TRAINING_ENVIRONMENT_VALUE_MAX_CHARACTERS}"
-        )
-    return problems

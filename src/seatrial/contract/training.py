@@ -18,11 +18,14 @@ from pathlib import Path
 
 from seatrial.contract import json_text, limits
 from seatrial.contract.layout import OptMl
-from seatrial.contract.names import host_name
 from seatrial.core.errors import ContractError
 
 DEFAULT_NETWORK_INTERFACE_NAME = "eth0"
 """What SageMaker names today (§1.3)."""
+
+
+ONLY_HOST = "algo-1"
+"""The host of a job that has one."""
 
 
 class InputMode(str, enum.Enum):
@@ -221,7 +224,7 @@ def read_resource_config(opt_ml: OptMl) -> ResourceConfig:
     for path in (opt_ml.resource_config_file, opt_ml.misspelt_resource_config_file):
         if (body := _read(path)) is not None:
             return parse_resource_config(body, where=str(path))
-    return ResourceConfig(current_host=host_name(1), hosts=(host_name(1),))
+    return ResourceConfig(current_host=ONLY_HOST, hosts=(ONLY_HOST,))
 
 
 def write_resource_config(opt_ml: OptMl, value: ResourceConfig) -> None:

@@ -14,7 +14,7 @@ from seatrial.contract.layout import OptMl
 from seatrial.contract.training import read_hyperparameters
 from seatrial.core.errors import ContractError
 from seatrial.runtime.training.job import Job, read_job
-from seatrial.runtime.training.program import AlgorithmFile, AlgorithmName
+from seatrial.runtime.training.program import Program, ProgramKind
 from seatrial.runtime.training.stopping import Stopping
 
 TrainFunction = Callable[..., object]
@@ -23,7 +23,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 _FORMS = "train(job) or train(job, hyperparameters: SomeDataclass)"
 
 
-def run_algorithm(program: AlgorithmFile | AlgorithmName, opt_ml: OptMl, stopping: Stopping) -> None:
+def run_algorithm(program: Program, opt_ml: OptMl, stopping: Stopping) -> None:
     """Train with an algorithm module.
 
     Raises:
@@ -35,24 +35,24 @@ def run_algorithm(program: AlgorithmFile | AlgorithmName, opt_ml: OptMl, stoppin
     call_train(find_train(module), job, opt_ml)
 
 
-def load_algorithm(program: AlgorithmFile | AlgorithmName) -> ModuleType:
+def load_algorithm(program: Program) -> ModuleType:
     """Import the module, its own directory first on ``sys.path``.
 
     Raises:
         ContractError: a named module does not exist.
         Exception: what the module raises while it is imported.
     """
-    if isinstance(program, AlgorithmFile):
-        return _load_file(program.path)
+    if program.kind is ProgramKind.ALGORITHM_FILE:
+        return _load_file(Path(program.name))
     sys.path[:0] = [str(directory) for directory in program.directories if directory.is_dir()]
     try:
-        return importlib.import_module(program.module)
+        return importlib.import_module(program.name)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{program.module}.".startswith(f"{error.name}."):
+        if error.name is None or not f"{program.name}.".startswith(f"{error.name}."):
             raise  # the module exists, and lacks something that it imports
         raise ContractError(
             "algorithm-not-found",
-            f"the algorithm module '{program.module}' does not exist",
+            f"the algorithm module '{program.name}' does not exist",
             where="environment variable SEATRIAL_ALGORITHM",
             found=f"no module '{error.name}' in {', '.join(map(str, program.directories))} or among the packages",
             fix="name a file or an importable module with a function train(job)",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path
 
 from seatrial.contract.layout import OptMl
-from seatrial.contract.recordio import BinaryStream, read_records
 from seatrial.contract.training import ChannelConfig, InputMode
 from seatrial.core.errors import ContractError
-from seatrial.runtime.training.pipes import open_fifo
 from seatrial.runtime.training.stopping import Stopping
 
 
@@ -56,7 +54,7 @@ class Channel:
             )
         return sorted(path for path in self.path.glob(pattern) if path.is_file())
 
-    def open_epoch(self, epoch: int | None = None) -> io.BufferedReader:
+    def open_epoch(self, epoch: int | None = None) -> BufferedReader:
         """Open the stream of an epoch in Pipe mode, waiting for its FIFO and its writer.
 
         Args:
@@ -75,6 +73,8 @@ class Channel:
                 fix="read channel.files() or channel.records(), or ask for Pipe mode",
             )
         number = self._next_epoch if epoch is None else epoch
+        from seatrial.runtime.training.pipes import open_fifo  # noqa: PLC0415 (most jobs have no pipe)
+
         stream = open_fifo(self._opt_ml.channel_fifo(self.name, number), self._stopping)
         self._next_epoch = number + 1
         return stream
@@ -86,13 +86,15 @@ class Channel:
             ContractError: the data is no RecordIO, or is cut short.
             JobStopping: as ``open_epoch``.
         """
+        from seatrial.runtime.training.records import records_of  # noqa: PLC0415 (most jobs have no RecordIO)
+
         if self.input_mode is InputMode.PIPE:
             with self.open_epoch() as stream:
-                yield from _records_of(stream, str(self._opt_ml.channel_fifo(self.name, self._next_epoch - 1)))
+                yield from records_of(stream, str(self._opt_ml.channel_fifo(self.name, self._next_epoch - 1)))
             return
         for path in self.files():
             with path.open("rb", buffering=0) as stream:
-                yield from _records_of(stream, str(path))
+                yield from records_of(stream, str(path))
 
 
 class ChannelNotFoundError(ContractError, KeyError):
@@ -133,11 +135,3 @@ class Channels(Mapping[str, Channel]):
 def make_channels(configs: Mapping[str, ChannelConfig], opt_ml: OptMl, stopping: Stopping) -> Channels:
     channels = {name: Channel(name, config, opt_ml, stopping) for name, config in configs.items()}
     return Channels(channels, where=opt_ml.input_data_config_file)
-
-
-def _records_of(stream: BinaryStream, where: str) -> Iterator[bytes]:
-    try:
-        yield from read_records(stream)
-    except ContractError as error:
-        error.where = f"{where}, {error.where}"
-        raise

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,49 +25,47 @@ PROGRAM_DIR = Path("/opt/program")
 """Where the classic sample keeps its program."""
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A user's program in the manner of AWS's training toolkit."""
+class ProgramKind(enum.Enum):
+    """How a program is run."""
 
-    entry_point: str
-    """Its path below the code directory, or the name of a module."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlgorithmFile:
-    """A file with a function ``train(job)``."""
-
-    path: Path
+    SCRIPT = "script"
+    """In the manner of AWS's training toolkit; the name is a path below the code directory, or a module."""
+    ALGORITHM_FILE = "algorithm file"
+    """A file with a function ``train(job)``; the name is its absolute path."""
+    ALGORITHM_NAME = "algorithm name"
+    """An importable module with a function ``train(job)``; the name is dotted."""
 
 
 @dataclass(frozen=True, slots=True)
-class AlgorithmName:
-    """An importable module with a function ``train(job)``."""
+class Program:
+    """What ``train`` runs."""
 
-    module: str
-    directories: tuple[Path, ...]
-    """Searched before the installed packages."""
+    kind: ProgramKind
+    name: str
+    directories: tuple[Path, ...] = ()
+    """Of a module: searched before the installed packages."""
 
 
 def find_program(
     environment: Mapping[str, str], hyperparameters: Mapping[str, str], opt_ml: OptMl, working_directory: Path
-) -> Script | AlgorithmFile | AlgorithmName:
+) -> Program:
     """Find what to run.
 
     Raises:
         ContractError: there is nothing, or a named algorithm does not exist; the error tells every place looked at.
     """
     if PROGRAM in environment:
-        return Script(environment[PROGRAM])
+        return Program(ProgramKind.SCRIPT, environment[PROGRAM])
     if PROGRAM_HYPERPARAMETER in hyperparameters:
-        return Script(str(decode_hyperparameter(hyperparameters[PROGRAM_HYPERPARAMETER])))
+        name = str(decode_hyperparameter(hyperparameters[PROGRAM_HYPERPARAMETER]))
+        return Program(ProgramKind.SCRIPT, name)
     directories = (working_directory, opt_ml.code_dir, PROGRAM_DIR)
     named = environment.get(ALGORITHM)
     if named and not named.endswith(".py") and os.sep not in named:
-        return AlgorithmName(named, directories)
+        return Program(ProgramKind.ALGORITHM_NAME, named, directories)
     for directory in directories:
         if (path := directory / (named or DEFAULT_ALGORITHM)).is_file():
-            return AlgorithmFile(path.absolute())
+            return Program(ProgramKind.ALGORITHM_FILE, str(path.absolute()))
     raise _nothing_found(named, directories)
 
 

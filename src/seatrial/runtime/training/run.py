@@ -9,7 +9,7 @@ from seatrial.contract.environment import opt_ml_from
 from seatrial.contract.layout import OptMl
 from seatrial.contract.training import read_hyperparameters
 from seatrial.runtime.training.log_lines import write_line_by_line
-from seatrial.runtime.training.program import Script, find_program
+from seatrial.runtime.training.program import ProgramKind, find_program
 from seatrial.runtime.training.stopping import JobStopping, Stopping
 
 
@@ -33,10 +33,10 @@ def main() -> int:
 def _run(opt_ml: OptMl, stopping: Stopping) -> None:
     # Each way loads only what it needs: the program's start is part of every job's time.
     program = find_program(os.environ, read_hyperparameters(opt_ml), opt_ml, Path.cwd())
-    if isinstance(program, Script):
+    if program.kind is ProgramKind.SCRIPT:
         from seatrial.runtime.training.script import run_script  # noqa: PLC0415
 
-        run_script(program, opt_ml, os.environ, stopping)
+        run_script(program.name, opt_ml, os.environ, stopping)
     else:
         from seatrial.runtime.training.algorithm_module import run_algorithm  # noqa: PLC0415
 

@@ -34,7 +34,6 @@ from seatrial.core.errors import ContractError
 from seatrial.runtime.training import hardware, script_source
 from seatrial.runtime.training.child import run_child
 from seatrial.runtime.training.log_lines import announce
-from seatrial.runtime.training.program import Script
 from seatrial.runtime.training.script_source import EntryPointKind
 from seatrial.runtime.training.stopping import Stopping
 
@@ -56,7 +55,7 @@ class _Inputs:
     cluster: ResourceConfig
 
 
-def run_script(script: Script, opt_ml: OptMl, environment: Mapping[str, str], stopping: Stopping) -> None:
+def run_script(entry_point: str, opt_ml: OptMl, environment: Mapping[str, str], stopping: Stopping) -> None:
     """Run a user's program to its end.
 
     Raises:
@@ -70,19 +69,19 @@ def run_script(script: Script, opt_ml: OptMl, environment: Mapping[str, str], st
     script_source.prepare_source(
         str(decode_hyperparameter(submit_directory)) if submit_directory else str(opt_ml.code_dir), opt_ml.code_dir
     )
-    kind = script_source.check_entry_point(script.entry_point, opt_ml.code_dir)
+    kind = script_source.check_entry_point(entry_point, opt_ml.code_dir)
     if kind is EntryPointKind.COMMAND:
-        script_source.make_executable(opt_ml.code_dir / script.entry_point)
+        script_source.make_executable(opt_ml.code_dir / entry_point)
     _install(kind, opt_ml, environment, stopping)
     if environment.get(_LOCAL_MODE, "").lower() != "true":
         _wait_for_hosts(inputs.cluster.hosts, stopping)
     arguments = script_arguments(env.user_hyperparameters(inputs.hyperparameters))
-    command = script_source.launch_command(kind, script.entry_point, arguments)
+    command = script_source.launch_command(kind, entry_point, arguments)
     announce(f"running in {opt_ml.code_dir}: {' '.join(command)}")
     run_child(
         command,
         cwd=opt_ml.code_dir,
-        environment=_child_environment(script, inputs, opt_ml, environment),
+        environment=_child_environment(entry_point, inputs, opt_ml, environment),
         stopping=stopping,
         error_class="ExecuteUserScriptError",
     )
@@ -172,13 +171,13 @@ def _has_address(host: str) -> bool:
 
 
 def _child_environment(
-    script: Script, inputs: _Inputs, opt_ml: OptMl, environment: Mapping[str, str]
+    entry_point: str, inputs: _Inputs, opt_ml: OptMl, environment: Mapping[str, str]
 ) -> dict[str, str]:
     context = ScriptContext(
         hyperparameters=inputs.hyperparameters,
         input_data_config=inputs.input_data_config,
         resource_config=inputs.resource_config,
-        user_entry_point=script.entry_point,
+        user_entry_point=entry_point,
         cpu_count=hardware.count_cpus(),
         gpu_count=hardware.count_gpus(),
         neuron_core_count=hardware.count_neuron_cores(),

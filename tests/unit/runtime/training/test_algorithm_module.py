@@ -13,7 +13,7 @@ from seatrial.contract.training import write_hyperparameters
 from seatrial.core.errors import ContractError
 from seatrial.runtime.training.algorithm_module import call_train, find_train, load_algorithm
 from seatrial.runtime.training.job import Job, read_job
-from seatrial.runtime.training.program import AlgorithmFile, AlgorithmName
+from seatrial.runtime.training.program import Program, ProgramKind
 from seatrial.runtime.training.stopping import Stopping
 
 
@@ -119,7 +119,7 @@ def test_load_algorithm_from_a_file_is_known_by_its_own_name(tmp_path: Path) -> 
     write(tmp_path, "helper_of_algorithm.py", "X = 5")
     path = write(tmp_path, "my_algorithm.py", "from helper_of_algorithm import X\ndef train(job): ...")
 
-    module = load_algorithm(AlgorithmFile(path))
+    module = load_algorithm(Program(ProgramKind.ALGORITHM_FILE, str(path)))
 
     assert module.__name__ == "my_algorithm"
     assert sys.modules["my_algorithm"] is module
@@ -129,7 +129,7 @@ def test_load_algorithm_from_a_file_is_known_by_its_own_name(tmp_path: Path) -> 
 def test_load_algorithm_whose_name_is_taken_hides_nothing(tmp_path: Path) -> None:
     path = write(tmp_path, "json.py", "def train(job): ...")
 
-    assert load_algorithm(AlgorithmFile(path)) is not sys.modules["json"]
+    assert load_algorithm(Program(ProgramKind.ALGORITHM_FILE, str(path))) is not sys.modules["json"]
 
 
 def test_load_algorithm_by_dotted_name_looks_into_the_directories(tmp_path: Path) -> None:
@@ -137,12 +137,12 @@ def test_load_algorithm_by_dotted_name_looks_into_the_directories(tmp_path: Path
     write(tmp_path / "pack", "__init__.py", "")
     write(tmp_path / "pack", "algo.py", "def train(job): ...")
 
-    assert load_algorithm(AlgorithmName("pack.algo", (tmp_path,))).__name__ == "pack.algo"
+    assert load_algorithm(Program(ProgramKind.ALGORITHM_NAME, "pack.algo", (tmp_path,))).__name__ == "pack.algo"
 
 
 def test_load_algorithm_that_does_not_exist_is_a_contract_error(tmp_path: Path) -> None:
     with pytest.raises(ContractError) as caught:
-        load_algorithm(AlgorithmName("no_such_module.at_all", (tmp_path,)))
+        load_algorithm(Program(ProgramKind.ALGORITHM_NAME, "no_such_module.at_all", (tmp_path,)))
 
     assert caught.value.code == "algorithm-not-found"
 
@@ -151,7 +151,7 @@ def test_load_algorithm_that_lacks_a_package_tells_which(tmp_path: Path) -> None
     write(tmp_path, "lacking.py", "import no_such_package")
 
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
-        load_algorithm(AlgorithmName("lacking", (tmp_path,)))
+        load_algorithm(Program(ProgramKind.ALGORITHM_NAME, "lacking", (tmp_path,)))
 
 
 @pytest.mark.parametrize(("source", "found"), [("x = 1", "no such name"), ("train = 1", "train is of type int")])
@@ -159,7 +159,7 @@ def test_find_train_without_a_function_names_the_file(tmp_path: Path, source: st
     path = write(tmp_path, "algo_without_train.py", source)
 
     with pytest.raises(ContractError) as caught:
-        find_train(load_algorithm(AlgorithmFile(path)))
+        find_train(load_algorithm(Program(ProgramKind.ALGORITHM_FILE, str(path))))
 
     assert caught.value.code == "algorithm-without-train"
     assert caught.value.where == str(path)

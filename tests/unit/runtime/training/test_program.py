@@ -6,7 +6,11 @@ import pytest
 
 from seatrial.contract.layout import OptMl
 from seatrial.core.errors import ContractError
-from seatrial.runtime.training.program import AlgorithmFile, AlgorithmName, Script, find_program
+from seatrial.runtime.training.program import Program, ProgramKind, find_program
+
+
+def algorithm(path: Path) -> Program:
+    return Program(ProgramKind.ALGORITHM_FILE, str(path))
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def test_find_program_named_by_hyperparameter_is_a_script(directories: tuple[Pat
     work, opt_ml = directories
     (work / "algorithm.py").touch()
 
-    assert find_program({}, {"sagemaker_program": value}, opt_ml, work) == Script("train.py")
+    assert find_program({}, {"sagemaker_program": value}, opt_ml, work) == Program(ProgramKind.SCRIPT, "train.py")
 
 
 def test_find_program_named_by_both_takes_the_environment_s(directories: tuple[Path, OptMl]) -> None:
@@ -31,16 +35,16 @@ def test_find_program_named_by_both_takes_the_environment_s(directories: tuple[P
 
     found = find_program({"SAGEMAKER_PROGRAM": "env.py"}, {"sagemaker_program": "hp.py"}, opt_ml, work)
 
-    assert found == Script("env.py")
+    assert found == Program(ProgramKind.SCRIPT, "env.py")
 
 
 def test_find_program_unnamed_prefers_the_working_directory(directories: tuple[Path, OptMl]) -> None:
     work, opt_ml = directories
     (opt_ml.code_dir / "algorithm.py").touch()
-    assert find_program({}, {}, opt_ml, work) == AlgorithmFile(opt_ml.code_dir / "algorithm.py")
+    assert find_program({}, {}, opt_ml, work) == algorithm(opt_ml.code_dir / "algorithm.py")
 
     (work / "algorithm.py").touch()
-    assert find_program({}, {}, opt_ml, work) == AlgorithmFile(work / "algorithm.py")
+    assert find_program({}, {}, opt_ml, work) == algorithm(work / "algorithm.py")
 
 
 @pytest.mark.parametrize("named", ["other.py", "sub/other.py"])
@@ -49,7 +53,7 @@ def test_find_program_with_a_named_file_takes_it(directories: tuple[Path, OptMl]
     (work / named).parent.mkdir(exist_ok=True)
     (work / named).touch()
 
-    assert find_program({"SEATRIAL_ALGORITHM": named}, {}, opt_ml, work) == AlgorithmFile(work / named)
+    assert find_program({"SEATRIAL_ALGORITHM": named}, {}, opt_ml, work) == algorithm(work / named)
 
 
 def test_find_program_with_a_dotted_name_takes_the_module(directories: tuple[Path, OptMl]) -> None:
@@ -57,7 +61,7 @@ def test_find_program_with_a_dotted_name_takes_the_module(directories: tuple[Pat
 
     found = find_program({"SEATRIAL_ALGORITHM": "package.module"}, {}, opt_ml, work)
 
-    assert found == AlgorithmName("package.module", (work, opt_ml.code_dir, Path("/opt/program")))
+    assert found == Program(ProgramKind.ALGORITHM_NAME, "package.module", (work, opt_ml.code_dir, Path("/opt/program")))
 
 
 def test_find_program_with_nothing_there_tells_where_it_looked(directories: tuple[Path, OptMl]) -> None:
