@@ -76,6 +76,20 @@ def test_run_gives_the_container_what_sagemaker_gives(tmp_path: Path) -> None:
     assert environment["USER_KEY"] == "v"
 
 
+def test_run_leaves_the_code_of_the_image_visible(tmp_path: Path) -> None:
+    """Images in script mode have their code in /opt/ml/code; a mount at /opt/ml would hide it."""
+    targets: list[str] = []
+
+    def program(container: FakeContainer) -> int:
+        targets.extend(str(mount.target) for mount in container.spec.mounts)
+        return 0
+
+    run = Run(tmp_path, program)
+    run.job.run(run.work_dir)
+
+    assert targets == ["/opt/ml/input", "/opt/ml/model", "/opt/ml/output"]
+
+
 def test_run_failing_program_keeps_artifacts_reason_and_last_lines(tmp_path: Path) -> None:
     def program(container: FakeContainer) -> int:
         writes_a_model(container)

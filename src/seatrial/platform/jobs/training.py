@@ -24,6 +24,9 @@ from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mou
 from seatrial.platform.jobs.staging import ChannelSource, collect_outputs, lay_out_training, read_failure
 from seatrial.platform.last_lines import LastLines
 
+SHARED_DIRECTORIES = ("input", "model", "output")
+"""What of ``/opt/ml`` is the job's. The rest is the image's: ``/opt/ml/code`` stays visible (contract.md §1.1)."""
+
 HOMOGENEOUS_GROUP_NAME = "homogeneousCluster"
 """The instance group of a job that names none (contract.md §1.3)."""
 
@@ -128,7 +131,7 @@ class TrainingJob:
                 region=LOCAL_REGION,
                 user_environment=self._request.environment,
             ),
-            mounts=(Mount(source=opt_ml.root, target=OPT_ML),),
+            mounts=tuple(Mount(source=opt_ml.root / name, target=OPT_ML / name) for name in SHARED_DIRECTORIES),
             network=Network.PRIVATE,
         )
 
