@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,7 +113,6 @@ def test_serve_twice_at_once_gives_two_servers_that_do_not_meet(
     voyage_of: Callable, start_server: Callable, engine_name: str, example: str
 ) -> None:
     voyage = voyage_of(engine_name, example)
-    before = _leftovers()
 
     with start_server(engine_name, example, voyage.training.model_archive) as one:
         with start_server(engine_name, example, voyage.training.model_archive) as two:
@@ -124,10 +121,3 @@ def test_serve_twice_at_once_gives_two_servers_that_do_not_meet(
             assert two.stop().exit_code == 0
         assert one.predict_payload().data == voyage.answer.data
         assert one.stop().exit_code == 0
-
-    assert _leftovers() == before
-
-
-def _leftovers() -> set[str]:
-    """Run directories of the classic server."""
-    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("decision-trees-")}

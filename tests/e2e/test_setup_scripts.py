@@ -64,7 +64,8 @@ def test_make_venv_without_the_venv_module_names_debians_package(tmp_path: Path)
 
 
 def test_make_alone_lists_the_targets() -> None:
-    finished = run("make")
+    # Under `make test` the variables of that make would speak to this one.
+    finished = run("make", "--no-print-directory", MAKEFLAGS="", MAKELEVEL="")
 
     assert finished.returncode == 0
     listed = [line.split()[1] for line in finished.stdout.splitlines()]
