@@ -86,7 +86,7 @@ def _try(isolation: Isolation) -> None:
     launcher.close()
 
 
-PRIVATE_HOME = "/run/seatrial"
+PRIVATE_HOME = "/run/seatrial-home"
 """HOME of a program in namespaces: empty, writable, gone with the container."""
 
 
