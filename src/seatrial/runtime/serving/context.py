@@ -142,9 +142,7 @@ class Context:
         name = name.lower()
         if _TOKEN.fullmatch(name) is None or name in _FRAMING:
             raise ValueError(f"{name!r} cannot be set as a response header")
-        if _VISIBLE_ASCII.fullmatch(value) is None:
-            raise ValueError(f"the value of response header {name!r} has characters that are not visible ASCII")
-        self._response_headers[name] = value
+        self._response_headers[name] = checked_header_value(name, value)
 
     # From here on: the context of Multi Model Server and TorchServe.
 
@@ -220,6 +218,17 @@ class Context:
 
     def report_status(self, code: int, reason_phrase: str = "") -> None:
         self.set_response_status(code, reason_phrase)
+
+
+def checked_header_value(name: str, value: str) -> str:
+    """The value, when it cannot break the response it is written into.
+
+    Raises:
+        ValueError: it has other characters than visible ASCII.
+    """
+    if _VISIBLE_ASCII.fullmatch(value) is None:
+        raise ValueError(f"the value of response header {name!r} has characters that are not visible ASCII")
+    return value
 
 
 def _checked_session_id(session_id: str) -> str:

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from seatrial.contract.serving import Header
 from seatrial.core.errors import RequestError
 from seatrial.runtime.serving.codecs import DataForm, decode, encode
-from seatrial.runtime.serving.context import Context
+from seatrial.runtime.serving.context import Context, checked_header_value
 from seatrial.runtime.serving.hooks import Hook
 from seatrial.runtime.serving.replies import Reply
 from seatrial.runtime.serving.settings import Settings
@@ -146,7 +147,8 @@ class _Stages:
 
     def _reply_from_hook(self, request: Invocation, result: Any) -> Reply:  # noqa: ANN401
         accept = _hook_accept(request, self._default_accept)
-        body, content_type = result if isinstance(result, tuple) and len(result) == 2 else (result, accept)
+        body, content_type = result if isinstance(result, tuple) and len(result) == 2 else (result, None)
+        content_type = checked_header_value(Header.CONTENT_TYPE, str(content_type or accept))
         if isinstance(body, str):
             body = body.encode()
         elif isinstance(body, (bytearray, memoryview)):

@@ -28,7 +28,6 @@ STATUS_OF_REQUEST_ERROR: Mapping[str, int] = MappingProxyType(
         "payload-too-large": 413,
         "unsupported-content-type": 415,
         "server-busy": 503,
-        "server-stopping": 503,
     }
 )
 """HTTP status by slug; a ``RequestError`` with any other slug is a 400."""

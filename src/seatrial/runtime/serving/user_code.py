@@ -10,7 +10,6 @@ import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +45,13 @@ def import_hooks(file: Path) -> Hooks:
     if directory not in sys.path:
         sys.path.insert(0, directory)
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [directory, os.environ.get("PYTHONPATH")]))
-    return read_hooks(_run_logged("handler-import-failed", "the handler cannot be imported", file, _import, file), file)
+    try:
+        module = _import(file)
+    except (SeatrialError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit too: a module may end in sys.exit()
+        raise _import_failed(file, error) from error
+    return read_hooks(module, file)
 
 
 def _import(file: Path) -> ModuleType:
@@ -105,9 +110,13 @@ async def load_model_in_loop(hooks: Hooks, settings: Settings) -> LoadedModel:
             return None
         if hook.takes_context:
             arguments = (*arguments, context)
-        what = f"the model cannot be loaded: {hook.name} failed"
-        result = _run_logged("model-load-failed", what, hooks.file, hook.function, *arguments)
-        return await _await_logged(what, hooks.file, result) if hook.is_async else result
+        try:
+            result = hook.function(*arguments)
+            return await result if hook.is_async else result
+        except (SeatrialError, KeyboardInterrupt, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            raise _load_failed(hooks.file, hook.name, error) from error
 
     await call(hooks.pre_model_fn, model_dir)
     model = await call(hooks.model_fn, model_dir)
@@ -118,32 +127,32 @@ async def load_model_in_loop(hooks: Hooks, settings: Settings) -> LoadedModel:
     return LoadedModel(hooks=hooks, model=model, execution_parameters=render_execution_parameters(parameters))
 
 
-def _run_logged(code: str, what: str, file: Path, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
-    try:
-        return function(*arguments)
-    except (SeatrialError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # SystemExit too: a module may end in sys.exit()
-        raise _failed(code, what, file, error) from error
+def _import_failed(file: Path, error: BaseException) -> UserCodeError:
+    logger.error("the handler cannot be imported", exc_info=error)
+    return UserCodeError(
+        "handler-import-failed",
+        "the handler cannot be imported",
+        where=str(file),
+        found=_one_line(error),
+        fix=_fix_for(error),
+    )
 
 
-async def _await_logged(what: str, file: Path, result: Awaitable[Any]) -> Any:  # noqa: ANN401
-    try:
-        return await result
-    except (SeatrialError, KeyboardInterrupt, asyncio.CancelledError):
-        raise
-    except BaseException as error:
-        raise _failed("model-load-failed", what, file, error) from error
+def _load_failed(file: Path, hook_name: str, error: BaseException) -> UserCodeError:
+    logger.error("%s failed", hook_name, exc_info=error)
+    return UserCodeError(
+        "model-load-failed",
+        f"the model cannot be loaded: {hook_name} failed",
+        where=str(file),
+        found=_one_line(error),
+        fix=_fix_for(error),
+    )
 
 
-def _failed(code: str, what: str, file: Path, error: BaseException) -> UserCodeError:
-    logger.error("%s", what, exc_info=error)
-    fix = None
+def _fix_for(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError):
-        fix = "install it in the image, or name it in code/requirements.txt of the model archive"
-    if code == "model-load-failed":
-        return UserCodeError("model-load-failed", what, where=str(file), found=_one_line(error), fix=fix)
-    return UserCodeError("handler-import-failed", what, where=str(file), found=_one_line(error), fix=fix)
+        return "install it in the image, or name it in code/requirements.txt of the model archive"
+    return None
 
 
 def _one_line(error: BaseException) -> str:

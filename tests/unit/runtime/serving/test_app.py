@@ -208,6 +208,7 @@ async def test_transform_fn_gets_text_and_bytes_as_from_the_toolkit(
         ("bytearray(b'raw')", b"raw", "application/json"),
         ("'text'", b"text", "application/json"),
         ("('é', 'text/plain')", "é".encode(), "text/plain"),
+        ("('text', None)", b"text", "application/json"),
         ("[1, 2]", b"[1,2]", "application/json"),
     ],
 )
@@ -317,6 +318,13 @@ async def test_a_request_error_of_a_hook_is_the_clients_fault(start: Any, kind: 
     )
     reply = await (await start(kind(source))).invoke()
     assert (reply.status, reply.body) == (400, b"two columns are too few; send four\n")
+
+
+async def test_a_content_type_that_would_break_the_response_is_a_500(start: Start) -> None:
+    source = f"{SYNC}def output_fn(prediction, accept): return 'x', 'text/plain\\r\\nEvil: 1'\n"
+    reply = await (await start(source)).invoke()
+    assert reply.status == 500
+    assert "Evil" not in reply.headers["content-type"]
 
 
 async def test_a_header_that_cannot_be_sent_is_a_500(start: Any) -> None:
