@@ -15,8 +15,7 @@ Source: docs.aws.amazon.com/sagemaker/latest/dg/LL-in-formats.html, …/fm-in-fo
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -45,19 +44,26 @@ def decode(body: bytes, form: DataForm) -> Any:  # noqa: ANN401 (one of two libr
     Raises:
         MalformedBodyError: names the byte of a broken frame, or the record, from 1.
     """
-    first = _read(body, 1)
-    array = decode_batch(body, first[0])
+    first = next(_read(body), None)
+    if first is None:
+        raise MalformedBodyError(
+            "malformed-body", "the body is empty", where="byte 0", found="nothing", expected="at least one record"
+        )
+    array = decode_batch(body, first)
     if array is not None:
         return array if form is DataForm.NUMPY else _numbered_columns(array)
-    records = _read(body)
-    return _to_frame(records) if form is DataForm.DATAFRAME else _to_array(records)
+    if form is DataForm.NUMPY:
+        return _to_array(_read(body))
+    return _to_frame(_read(body), list(first.features))
 
 
-def _read(body: bytes, count: int | None = None) -> list[Record]:
-    records: list[Record] = []
+def _read(body: bytes) -> Iterator[Record]:
+    """The records one by one, so that the first that is wrong ends the work."""
+    count = 0
     try:
-        for payload in itertools.islice(recordio.iter_records(body), count):
-            records.append(parse_record(payload))
+        for payload in recordio.iter_records(body):
+            yield parse_record(payload)
+            count += 1
     except ContractError as error:
         raise MalformedBodyError(
             "malformed-body", error.what, where=error.where, found=error.found, expected=error.expected
@@ -66,25 +72,22 @@ def _read(body: bytes, count: int | None = None) -> list[Record]:
         raise MalformedBodyError(
             "malformed-body",
             "a record is no protobuf Record",
-            where=_place(len(records)),
+            where=_place(count),
             found=str(error),
             expected="the message aialgs.data.Record",
         ) from None
-    if not records:
-        raise MalformedBodyError(
-            "malformed-body", "the body is empty", where="byte 0", found="nothing", expected="at least one record"
-        )
-    return records
 
 
 def _place(index: int) -> str:
     return f"record {index + 1}"
 
 
-def _to_array(records: list[Record]) -> Array:
+def _to_array(records: Iterable[Record]) -> Array:
     budget = DenseBudget()
-    rows = [_dense(_only_feature(record, _place(i)), budget, _place(i)) for i, record in enumerate(records)]
-    for i, row in enumerate(rows):
+    rows: list[Array] = []
+    for i, record in enumerate(records):
+        row = _dense(_only_feature(record, i), budget, i)
+        rows.append(row)
         if row.shape != rows[0].shape:
             raise MalformedBodyError(
                 "malformed-body",
@@ -97,26 +100,26 @@ def _to_array(records: list[Record]) -> Array:
     return np.stack(rows).astype(types.pop() if len(types) == 1 else np.float64, copy=False)
 
 
-def _only_feature(record: Record, where: str) -> Tensor:
+def _only_feature(record: Record, index: int) -> Tensor:
     if len(record.features) != 1:
         raise MalformedBodyError(
             "malformed-body",
             "a record has not one feature vector",
-            where=where,
+            where=_place(index),
             found="the features " + excerpt(", ".join(record.features)) if record.features else "no features",
             expected="one entry in the features map, such as 'values'",
             fix=USE_A_DATAFRAME if record.features else None,
         )
     name, value = next(iter(record.features.items()))
-    return _tensor(name, value, where)
+    return _tensor(name, value, index)
 
 
-def _tensor(name: str, value: Tensor | Blob, where: str) -> Tensor:
+def _tensor(name: str, value: Tensor | Blob, index: int) -> Tensor:
     if isinstance(value, Blob):
         raise MalformedBodyError(
             "malformed-body",
             "a record's feature holds bytes",
-            where=where,
+            where=_place(index),
             found=f"feature {excerpt(name)}",
             expected="a tensor of numbers",
             fix="write input_fn, which gets the body as it is",
@@ -124,20 +127,19 @@ def _tensor(name: str, value: Tensor | Blob, where: str) -> Tensor:
     return value
 
 
-def _dense(tensor: Tensor, budget: DenseBudget, where: str) -> Array:
-    native = tensor.values.dtype.newbyteorder("=")
-    return dense_row(tensor.values.astype(native), tensor.keys, tensor.shape, budget=budget, where=where)
+def _dense(tensor: Tensor, budget: DenseBudget, index: int) -> Array:
+    values = tensor.values.astype(tensor.values.dtype.newbyteorder("="), copy=False)
+    return dense_row(values, tensor.keys, tensor.shape, budget=budget, where=_place(index))
 
 
-def _to_frame(records: list[Record]) -> Any:  # noqa: ANN401 (pandas is optional)
-    names = list(records[0].features)
+def _to_frame(records: Iterable[Record], names: list[str]) -> Any:  # noqa: ANN401 (pandas is optional)
     if len(names) <= 1:
         return _numbered_columns(_to_array(records))
     budget = DenseBudget()
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for i, record in enumerate(records):
         for name, column in columns.items():
-            column.append(_single_number(record, names, name, budget, _place(i)))
+            column.append(_single_number(record, names, name, budget, i))
     return dataframes.from_columns(columns)
 
 
@@ -145,21 +147,21 @@ def _numbered_columns(array: Array) -> Any:  # noqa: ANN401 (pandas is optional)
     return dataframes.from_columns(dict(enumerate(array.reshape(len(array), -1).T)))
 
 
-def _single_number(record: Record, names: list[str], name: str, budget: DenseBudget, where: str) -> Any:  # noqa: ANN401
+def _single_number(record: Record, names: list[str], name: str, budget: DenseBudget, index: int) -> Any:  # noqa: ANN401
     if record.features.keys() != set(names):
         raise MalformedBodyError(
             "malformed-body",
             "a record's features differ from the first record's",
-            where=where,
+            where=_place(index),
             found=excerpt(", ".join(record.features)) if record.features else "no features",
             expected=excerpt(", ".join(names)),
         )
-    row = _dense(_tensor(name, record.features[name], where), budget, where)
+    row = _dense(_tensor(name, record.features[name], index), budget, index)
     if row.size != 1:
         raise MalformedBodyError(
             "malformed-body",
             "a record has a vector among named features",
-            where=where,
+            where=_place(index),
             found=f"{row.size} values in {excerpt(name)}",
             expected="one number a feature",
         )

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from seatrial.runtime.serving.codecs.csv_structure import Shape
 
+MAX_COLUMNS = 32_768
+"""pandas takes some 50 µs a column: a body of a few megabytes that is one line would take a minute."""
+
 
 def read_csv(body: bytes, shape: Shape) -> pd.DataFrame:
     """Give each column its type: numbers where every field is one, otherwise text.
@@ -24,6 +27,7 @@ def read_csv(body: bytes, shape: Shape) -> pd.DataFrame:
         shape: What ``csv_structure`` found.
     """
     pandas = _pandas()
+    _check_width(shape.field_count)
     try:
         frame: pd.DataFrame = pandas.read_csv(
             io.BytesIO(body),
@@ -41,8 +45,9 @@ def read_csv(body: bytes, shape: Shape) -> pd.DataFrame:
 
 
 def from_rows(rows: Sequence[Any]) -> pd.DataFrame:
-    """Make a frame of lists (columns 0, 1, …), of objects with the same keys, or of scalars (one column)."""
+    """Make a frame of equally long lists; the columns are numbered from 0."""
     pandas = _pandas()
+    _check_width(len(rows[0]))
     try:
         return pandas.DataFrame(rows)  # type: ignore[no-any-return]
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -51,7 +56,19 @@ def from_rows(rows: Sequence[Any]) -> pd.DataFrame:
 
 def from_columns(columns: dict[Any, Any]) -> pd.DataFrame:
     """Make a frame of equally long columns."""
+    _check_width(len(columns))
     return _pandas().DataFrame(columns)  # type: ignore[no-any-return]
+
+
+def _check_width(column_count: int) -> None:
+    if column_count > MAX_COLUMNS:
+        raise MalformedBodyError(
+            "malformed-body",
+            "the records are too wide for a DataFrame",
+            found=f"{column_count:,} columns",
+            expected=f"at most {MAX_COLUMNS:,}",
+            fix="annotate predict_fn's data as numpy.ndarray",
+        )
 
 
 def _refused(found: object) -> MalformedBodyError:

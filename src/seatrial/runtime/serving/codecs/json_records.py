@@ -200,8 +200,8 @@ def _stack(tensors: list[Array], place: Place) -> Array:
 
 
 def _to_frame(records: list[Any], place: Place) -> Any:  # noqa: ANN401 (pandas is optional)
-    first = records[0].tolist() if isinstance(records[0], np.ndarray) else records[0]
     rows = [record.tolist() if isinstance(record, np.ndarray) else record for record in records]
+    first = rows[0]
     for i, row in enumerate(rows):
         problem = _row_problem(row, first)
         if problem:

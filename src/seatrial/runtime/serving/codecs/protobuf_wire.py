@@ -21,6 +21,9 @@ _MAX_VARINT_BYTES = 10
 _MAX_FIELD_NUMBER = (1 << 29) - 1
 
 
+NO_INTEGERS = np.empty(0, np.uint64)
+
+
 class WireError(ValueError):
     """Bytes that are no protobuf message; the text says why."""
 
@@ -31,29 +34,30 @@ def iter_fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
     Raises:
         WireError: the message is cut short or malformed.
     """
-    position = 0
-    while position < len(message):
+    position, size = 0, len(message)
+    while position < size:
         key, position = _read_varint(message, position)
         number, wire_type = key >> 3, key & 7
         if not 1 <= number <= _MAX_FIELD_NUMBER:
             raise WireError(f"field number {number}")
+        start = position
         if wire_type == LENGTH_DELIMITED:
             length, start = _read_varint(message, position)
-            end = start + length
+            position = start + length
         elif wire_type == VARINT:
-            start = position
-            _, end = _read_varint(message, position)
+            _, position = _read_varint(message, position)
         elif wire_type in _FIXED_BYTES:
-            start, end = position, position + _FIXED_BYTES[wire_type]
+            position += _FIXED_BYTES[wire_type]
         else:
             raise WireError(f"wire type {wire_type}")
-        if end > len(message):
-            raise WireError(f"field {number} ends {end - len(message)} bytes after its message")
-        yield number, wire_type, message[start:end]
-        position = end
+        if position > size:
+            raise WireError(f"field {number} ends {position - size} bytes after its message")
+        yield number, wire_type, message[start:position]
 
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:
+    if position < len(data) and data[position] < 0x80:  # nearly all are one byte
+        return data[position], position + 1
     value = 0
     for count, byte in enumerate(data[position : position + _MAX_VARINT_BYTES]):
         value |= (byte & 0x7F) << (7 * count)
@@ -68,10 +72,10 @@ def decode_varints(packed: bytes) -> npt.NDArray[np.uint64]:
     Raises:
         WireError: one has no end or is longer than ten bytes.
     """
+    if not packed:
+        return NO_INTEGERS
     data = np.frombuffer(packed, np.uint8)
     ends = np.flatnonzero(data < 0x80)
-    if not len(data):
-        return np.empty(0, np.uint64)
     if not len(ends) or ends[-1] != len(data) - 1:
         raise WireError("a varint without an end")
     starts = np.concatenate(([0], ends[:-1] + 1))

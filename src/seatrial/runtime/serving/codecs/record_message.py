@@ -41,8 +41,8 @@ class Tensor:
 
     values: Array
     """float32, float64 or int32, one dimension."""
-    keys: Array = field(default_factory=lambda: np.empty(0, np.uint64))
-    shape: Array = field(default_factory=lambda: np.empty(0, np.uint64))
+    keys: Array = field(default_factory=lambda: wire.NO_INTEGERS)
+    shape: Array = field(default_factory=lambda: wire.NO_INTEGERS)
 
 
 @dataclass(frozen=True, slots=True)

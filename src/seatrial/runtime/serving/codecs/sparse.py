@@ -43,6 +43,8 @@ def dense_row(values: Array, keys: Array, shape: Array, *, budget: DenseBudget, 
     Raises:
         MalformedBodyError: the three do not fit each other, or the tensor would be too large.
     """
+    if len(values) and not len(keys) and not len(shape):
+        return values
     dimensions = tuple(int(length) for length in shape)
     size = math.prod(dimensions) if dimensions else len(values)
     if len(dimensions) > 31 or size == 0:

@@ -109,26 +109,27 @@ def _fault(fields: list[bytes], width: int, line: int) -> MalformedBodyError:
     if fields in ([b""], [b"\r"]):
         return csv_structure.blank_line(line)
     for column, field in enumerate(fields[:width], 1):
-        text = field.strip()
-        if not text:
-            return _no_number("a field is empty", line, column, "nothing")
-        if not _is_number(text):
-            return _no_number("a field is not a number", line, column, excerpt(text))
+        if not _is_number(field):
+            text = field.strip()
+            what = "a field is not a number" if text else "a field is empty"
+            return MalformedBodyError(
+                "malformed-body",
+                what,
+                line=line,
+                column=column,
+                found=excerpt(text) if text else "nothing",
+                expected="a number",
+                fix=USE_A_DATAFRAME,
+            )
     return csv_structure.ragged(line, len(fields), width)
 
 
-def _no_number(what: str, line: int, column: int, found: str) -> MalformedBodyError:
-    return MalformedBodyError(
-        "malformed-body", what, line=line, column=column, found=found, expected="a number", fix=USE_A_DATAFRAME
-    )
-
-
-def _is_number(text: bytes) -> bool:
+def _is_number(field: bytes) -> bool:
     try:
-        float(text)
+        float(field)
     except ValueError:
         return False
-    return b"_" not in text
+    return b"_" not in field
 
 
 def _empty() -> MalformedBodyError:

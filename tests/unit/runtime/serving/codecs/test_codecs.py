@@ -10,6 +10,7 @@ import pytest
 
 from seatrial.core.errors import RequestError, UserCodeError
 from seatrial.runtime.serving.codecs import CODECS, DataForm, MalformedBodyError, dataframes, decode, encode
+from seatrial.runtime.serving.codecs.dataframes import MAX_COLUMNS
 
 DEFAULT = "application/json"
 
@@ -172,3 +173,20 @@ def test_codecs_have_one_file_each_named_after_the_type() -> None:
 def test_encode_accept_header_of_any_length_takes_linear_time(piece: str) -> None:
     with pytest.raises(RequestError):
         encode(np.array([1]), "x/y;" + piece * 60_000, DEFAULT)
+
+
+@pytest.mark.parametrize("form", list(DataForm))
+def test_decode_one_very_wide_record_is_read_as_numpy_only(form: DataForm) -> None:
+    """pandas would take seconds."""
+    width = MAX_COLUMNS + 1
+    bodies = {
+        "text/csv": b"1," * (width - 1) + b"1",
+        "application/json": b"[" + b"1," * (width - 1) + b"1]",
+        "application/x-npy": encode(np.ones((1, width)), "application/x-npy", DEFAULT)[0],
+    }
+    for content_type, body in bodies.items():
+        if form is DataForm.NUMPY:
+            assert decode(body, content_type).shape == (1, width)
+        else:
+            with pytest.raises(MalformedBodyError, match="too wide for a DataFrame"):
+                decode(body, content_type, form)
