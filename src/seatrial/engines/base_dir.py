@@ -40,7 +40,7 @@ def remove_made(made: list[Path]) -> None:
 
 def make_scratch_dir() -> Path:
     """A directory for one container: its home, and its ``/opt/ml`` where nothing is mounted there."""
-    return Path(tempfile.mkdtemp(prefix="seatrial-"))
+    return Path(tempfile.mkdtemp(prefix="seatrial-container-"))
 
 
 def lay_out(mounts: tuple[Mount, ...], scratch_dir: Path) -> BaseDir:

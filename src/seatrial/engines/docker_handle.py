@@ -114,9 +114,8 @@ class DockerHandle(Handle):
             _pump(self._container.output, on_line)
             # No time limit: a container may close its output long before it ends.
             code = int(self._api.wait(self._container.id, timeout=None)["StatusCode"])
-            state = self._api.inspect_container(self._container.id)["State"]
             at_end()
-            self._status = ExitStatus(exit_code=code & 0xFF, is_out_of_memory=bool(state["OOMKilled"]) and code != 0)
+            self._status = ExitStatus(exit_code=code & 0xFF, is_out_of_memory=code != 0 and self._is_out_of_memory())
         except (DockerException, requests.RequestException, OSError) as error:
             self._loss = EngineError(
                 "container-lost",
@@ -127,6 +126,12 @@ class DockerHandle(Handle):
         finally:
             close_output(self._container.output)
             self._has_ended.set()
+
+    def _is_out_of_memory(self) -> bool:
+        try:
+            return bool(self._api.inspect_container(self._container.id)["State"]["OOMKilled"])
+        except NotFound:  # somebody else has removed it meanwhile
+            return False
 
 
 def remove_container(api: APIClient, container: Container) -> None:

@@ -99,7 +99,7 @@ def namespace_views(targets: tuple[str, ...]) -> list[str]:
     Args:
         targets: Paths that must become possible to make.
     """
-    return sorted({"/tmp", "/var/tmp", "/run", *(_existing(target) for target in targets)} - {"/"})  # noqa: S108
+    return sorted({"/tmp", "/var/tmp", "/run", *(_existing(target) for target in targets)})  # noqa: S108
 
 
 def _existing(path: str) -> str:

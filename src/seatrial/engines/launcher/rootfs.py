@@ -109,11 +109,12 @@ def enter(instructions: Instructions) -> None:
     system, devices = _open("/sys", "open"), _open("/dev", "open")
     stage = _Stage(next(path for path in _STAGE_CANDIDATES if os.path.isdir(path)), ",userxattr" if is_user else "")
     stage.mount()
-    if is_user:
-        syscalls.bind(f"/proc/self/fd/{host_root}", stage.root)
-        syscalls.make_read_only(stage.root)
-    else:
+    if not is_user:
         stage.overlay(host_root, os.stat(host_root).st_mode, stage.root)
+    elif views.pop("/", None) is None:
+        _bind_read_only(f"/proc/self/fd/{host_root}", stage.root)
+    else:
+        _show_entries(f"/proc/self/fd/{host_root}", os.stat(host_root).st_mode, stage.root)
     for path, fd in views.items():
         _show(stage, path, fd, must_be_writable=is_user)
     _mount_kernel_trees(stage.root, system, devices, instructions["shm_bytes"])

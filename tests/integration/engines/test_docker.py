@@ -1,0 +1,141 @@
+"""What the Docker engine promises beyond the contract of every engine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import docker
+import pytest
+
+from seatrial.core.errors import EngineError
+from seatrial.engines.base import ContainerSpec, Mount, Network, PublishedPort, ResourceLimits
+from seatrial.engines.docker import DockerEngine
+
+IMAGE = "debian:bookworm-slim"
+OTHER_OWNER = (54321, 54322)
+DEADLINE_SECONDS = 60.0
+
+
+@pytest.fixture
+def client() -> Iterator[docker.DockerClient]:
+    with contextlib.closing(docker.from_env()) as client:
+        yield client
+
+
+@pytest.fixture
+def engine(client: docker.DockerClient) -> DockerEngine:
+    return DockerEngine(client)
+
+
+def _shell(script: str, **options: object) -> ContainerSpec:
+    return ContainerSpec(image=IMAGE, entrypoint=("/bin/sh", "-c"), arguments=(script,), **options)  # type: ignore[arg-type]
+
+
+def _ignore(_line: str) -> None:
+    pass
+
+
+def test_check_ready_without_an_engine_says_what_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    with pytest.raises(EngineError) as refusal:
+        DockerEngine().check_ready()
+    assert refusal.value.code == "engine-not-ready"
+
+
+@pytest.mark.docker
+def test_check_image_strips_an_ecr_host(engine: DockerEngine) -> None:
+    engine.check_image(ContainerSpec(image=f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{IMAGE}"))
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", ["debian:bookworm-slin", "Not A Name"])
+def test_check_image_that_is_unknown_shows_known_names(engine: DockerEngine, name: str) -> None:
+    with pytest.raises(EngineError) as refusal:
+        engine.check_image(ContainerSpec(image=name))
+    assert refusal.value.code == "image-not-found"
+    assert repr(IMAGE) in (refusal.value.found or "")
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_remove_leaves_no_container_network_or_volume(engine: DockerEngine, client: docker.DockerClient) -> None:
+    base = client.containers.create(IMAGE, ["true"])
+    image = base.commit("seatrial-test-volume", changes="VOLUME /data")
+    base.remove()
+    spec = ContainerSpec(
+        image="seatrial-test-volume",
+        arguments=("sleep", "600"),
+        network=Network.ISOLATED,
+        ports=(PublishedPort(container_port=8080),),
+        labels={"job": "x"},
+    )
+    try:
+        with engine.start(spec, _ignore) as handle:
+            container = client.containers.get(handle.name)
+            assert {"seatrial": "1", "job": "x"}.items() <= container.labels.items()
+            (network,) = container.attrs["NetworkSettings"]["Networks"].values()
+            (volume,) = container.attrs["Mounts"]
+        for collection, name in (
+            (client.containers, container.id),
+            (client.networks, network["NetworkID"]),
+            (client.volumes, volume["Name"]),
+        ):
+            with pytest.raises(docker.errors.NotFound):
+                collection.get(name)
+    finally:
+        client.images.remove(image.id, force=True)
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_files_of_root_become_the_callers(client: docker.DockerClient, tmp_path: Path) -> None:
+    """contract.md §7, pitfall 15."""
+    (tmp_path / "mine").touch()
+    for path in (tmp_path, tmp_path / "mine"):
+        os.chown(path, *OTHER_OWNER) if os.geteuid() == 0 else pytest.skip("needs root to be somebody else")
+    (tmp_path / "of before").touch()
+    script = (
+        "mkdir -p /opt/ml/model/a && touch /opt/ml/model/a/b && chmod 700 /opt/ml/model/a; ln -s /etc /opt/ml/model/l"
+    )
+    mount = Mount(source=tmp_path, target=PurePosixPath("/opt/ml/model"))
+    with DockerEngine(client, owner=OTHER_OWNER).start(_shell(script, mounts=(mount,)), _ignore) as handle:
+        status = handle.wait(DEADLINE_SECONDS)
+        assert status is not None
+        assert status.is_success
+        owners = {path.name: path.lstat().st_uid for path in tmp_path.rglob("*")}
+    assert owners == {"mine": 54321, "of before": 0, "a": 54321, "b": 54321, "l": 54321}
+    assert Path("/etc").stat().st_uid == 0
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_limits_reach_the_container(engine: DockerEngine, client: docker.DockerClient) -> None:
+    limits = ResourceLimits(cpu_count=0.5, memory_bytes=64 << 20, shm_bytes=16 << 20)
+    with engine.start(_shell("sleep 600", limits=limits), _ignore) as handle:
+        config = client.containers.get(handle.name).attrs["HostConfig"]
+    assert config["NanoCpus"] == 500_000_000
+    assert config["Memory"] == config["MemorySwap"] == 64 << 20
+    assert config["ShmSize"] == 16 << 20
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_container_removed_by_someone_else_counts_as_killed(engine: DockerEngine, client: docker.DockerClient) -> None:
+    handle = engine.start(_shell("sleep 600"), _ignore)
+    client.containers.get(handle.name).remove(force=True)
+    status = handle.wait(DEADLINE_SECONDS)
+    assert status is not None
+    assert status.exit_code == 137
+    handle.remove()
+
+
+@pytest.mark.docker
+def test_start_with_a_taken_name_is_refused_and_leaves_the_other(engine: DockerEngine) -> None:
+    with engine.start(_shell("sleep 600", name="seatrial-test-twin"), _ignore) as first:
+        with pytest.raises(EngineError) as refusal:
+            engine.start(_shell("true", name="seatrial-test-twin"), _ignore)
+        assert refusal.value.code == "container-name-taken"
+        assert first.wait(0) is None
