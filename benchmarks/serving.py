@@ -111,8 +111,8 @@ class Contender:
         spent = cpu_seconds(self.process.pid) - cpu_before
         for figures, value in (
             (self.requests_per_second, float(_find(r"Requests/sec:\s+([\d.]+)", answer))),
-            (self.p50_ms, _milliseconds(_find(r"50%\s+(\S+)", answer))),
-            (self.p99_ms, _milliseconds(_find(r"99%\s+(\S+)", answer))),
+            (self.p50_ms, _milliseconds(_find(r"(?m)^ +50% +(\S+)$", answer))),
+            (self.p99_ms, _milliseconds(_find(r"(?m)^ +99% +(\S+)$", answer))),
             (self.cpu_us, spent / requests * 1e6),
         ):
             figures.setdefault(connections, []).append(value)
@@ -129,8 +129,10 @@ def _find(pattern: str, text: str) -> str:
 
 
 def _milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
+    for unit, milliseconds in (("us", 0.001), ("ms", 1.0), ("s", 1000.0)):
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * milliseconds
+    raise SystemExit(f"wrk said {text} for a time")
 
 
 def cpu_seconds(pid: int) -> float:
