@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import sys
 
@@ -218,6 +217,8 @@ class _Launcher:
             with contextlib.suppress(OSError):
                 os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
         if instructions["scratch_dir"] is not None:
+            import shutil  # noqa: PLC0415 (one of the dearest imports)
+
             shutil.rmtree(instructions["scratch_dir"], ignore_errors=True)
 
     def report(self, report: Report) -> None:
