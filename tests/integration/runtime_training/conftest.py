@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +26,7 @@ from seatrial.contract.training import (
 )
 
 TRAIN = Path(sys.executable).with_name("train")
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 30.0
 
 
 class TrainProcess:
@@ -34,7 +36,7 @@ class TrainProcess:
         self.process = process
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def wait_for_line(self, text: str) -> str:
@@ -46,12 +48,13 @@ class TrainProcess:
                 return line
         raise AssertionError(f"no line with {text!r} in {self.lines}")
 
-    def wait(self) -> int:
+    def wait(self, timeout_seconds: float = DEADLINE_SECONDS) -> int:
         """Wait for the end; all lines are in ``lines`` afterwards."""
-        code = self.process.wait(DEADLINE_SECONDS)
+        code = self.process.wait(timeout_seconds)
         self._reader.join(DEADLINE_SECONDS)
-        while (line := self._queue.get_nowait()) is not None:
-            self.lines.append(line)
+        with contextlib.suppress(queue.Empty):  # read to the end before
+            while (line := self._queue.get_nowait()) is not None:
+                self.lines.append(line)
         return code
 
     def _read(self) -> None:
@@ -126,10 +129,25 @@ class JobDir:
 
 @pytest.fixture
 def job_dir(tmp_path: Path) -> Iterator[JobDir]:
-    """A job with one empty channel ``training`` and no program."""
+    """A job with one empty channel ``training`` and no program; whatever it started is gone afterwards."""
     job = JobDir(tmp_path)
     yield job
     for running in job.processes:
         if running.process.poll() is None:
             running.process.kill()
-            running.wait()
+    for pid in _processes_of(job):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for running in job.processes:
+        running.wait()
+
+
+def _processes_of(job: JobDir) -> list[int]:
+    """Processes that a failed test left behind, known by the job's own directory in their environment."""
+    mark = f"SAGEMAKER_BASE_DIR={job.opt_ml.root}".encode()
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return found

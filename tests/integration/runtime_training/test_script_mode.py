@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from seatrial.core.subprocesses import DRAIN_SECONDS
+
 if TYPE_CHECKING:
     from conftest import JobDir
 
@@ -174,7 +176,7 @@ WORKER = """
 import pathlib, signal, sys, time
 
 def save(number, frame):
-    time.sleep(0.3)  # longer than the shell above takes to die
+    time.sleep(SAVE_SECONDS)
     pathlib.Path("saved").touch()
     sys.exit(0)
 
@@ -187,7 +189,8 @@ while True:
 
 def test_sigterm_reaches_a_script_s_grandchild_which_may_finish(job_dir: JobDir) -> None:
     job_dir.code("train.sh", f'#!/bin/sh\n"{sys.executable}" worker.py\necho never\n')
-    job_dir.code("worker.py", WORKER)
+    # Longer than the shell above takes to die, and than its output is waited for.
+    job_dir.code("worker.py", WORKER.replace("SAVE_SECONDS", str(DRAIN_SECONDS + 1)))
     job_dir.configure(sagemaker_program="train.sh")
     run = job_dir.start()
     run.wait_for_line("ready")
@@ -201,7 +204,7 @@ def test_sigterm_reaches_a_script_s_grandchild_which_may_finish(job_dir: JobDir)
 
 
 def test_sigterm_with_a_script_that_saves_and_returns_exits_0(job_dir: JobDir) -> None:
-    job_dir.code("train.py", WORKER)
+    job_dir.code("train.py", WORKER.replace("SAVE_SECONDS", "0.1"))
     job_dir.configure(sagemaker_program="train.py")
     run = job_dir.start()
     run.wait_for_line("ready")
