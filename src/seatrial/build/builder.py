@@ -13,7 +13,9 @@ from seatrial.core.errors import BuildError, EngineError
 OnLine = Callable[[str], None]
 
 
-def build_image(context_dir: Path, tag: str, on_line: OnLine, *, build_arguments: Mapping[str, str] | None = None) -> str:
+def build_image(
+    context_dir: Path, tag: str, on_line: OnLine, *, build_arguments: Mapping[str, str] | None = None
+) -> str:
     """Build the Dockerfile of a directory.
 
     Args:
