@@ -4,7 +4,7 @@ Order:
 
 1. AWS's inference toolkit: ``SAGEMAKER_PROGRAM`` (default ``inference.py``) in ``SAGEMAKER_SUBMIT_DIRECTORY`` when that
    is a local directory, then in ``code/`` of the model directory.
-2. Ours: ``SEATRIAL_ALGORITHM`` (default ``algorithm.py``) in the working directory, ``/opt/ml/code``, ``/opt/program``.
+2. Ours: the algorithm module that ``train`` would use, by the rules of ``runtime/algorithm.py``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.core.errors import ContractError
+from seatrial.runtime.algorithm import (
+    DEFAULT_ALGORITHM,
+    find_file,
+    find_module_file,
+    is_module_name,
+    search_directories,
+)
 from seatrial.runtime.serving.settings import Settings
-
-DEFAULT_ALGORITHM = "algorithm.py"
-PROGRAM_DIR = Path("/opt/program")
-"""Where the classic sample keeps its program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,10 @@ class HandlerFile:
     path: Path
     requirements: Path | None = None
     """To be installed before the file is imported, as AWS's toolkit does."""
+    module: str | None = None
+    """The name it is imported by, where the user named a module and not a file."""
+    directories: tuple[Path, ...] = ()
+    """Where such a module is looked for before the installed packages."""
 
 
 def find_handler(settings: Settings, working_directory: Path) -> HandlerFile:
@@ -40,11 +47,12 @@ def find_handler(settings: Settings, working_directory: Path) -> HandlerFile:
         if path.is_file():
             requirements = path.parent / "requirements.txt"
             return HandlerFile(path=path, requirements=requirements if requirements.is_file() else None)
-    name = _as_file_name(settings.algorithm or DEFAULT_ALGORITHM)
-    ours = [directory / name for directory in (working_directory, settings.opt_ml.code_dir, PROGRAM_DIR)]
-    for path in ours:
-        if path.is_file():
-            return HandlerFile(path=path.absolute())
+    named, directories = settings.algorithm, search_directories(working_directory, settings.opt_ml)
+    module = named if named and is_module_name(named) else None
+    found = find_module_file(module, directories) if module else find_file(named, directories)
+    if found is not None:
+        return HandlerFile(path=found, module=module, directories=directories)
+    ours = [directory / (named or DEFAULT_ALGORITHM) for directory in directories]
     raise _not_found(settings, list(dict.fromkeys([*toolkit, *ours])))
 
 

@@ -27,8 +27,8 @@ from seatrial.contract.serving import (
 )
 from seatrial.contract.serving import ServingEnvironment as Env
 from seatrial.core.errors import ConfigError, ContractError
+from seatrial.runtime.algorithm import ALGORITHM
 
-ALGORITHM_VARIABLE = "SEATRIAL_ALGORITHM"
 PRELOAD_VARIABLE = "SEATRIAL_PRELOAD_MODEL"
 QUEUE_VARIABLE = "SEATRIAL_MAX_QUEUED_REQUESTS"
 BIND_ADDRESS_VARIABLE = "SEATRIAL_BIND_ADDRESS"
@@ -112,7 +112,7 @@ def read_settings(environment: Mapping[str, str], *, cpu_count: int) -> Settings
         log_level=read.log_level(Env.CONTAINER_LOG_LEVEL),
         program=read.text(Env.PROGRAM),
         submit_directory=read.text(Env.SUBMIT_DIRECTORY),
-        algorithm=read.text(ALGORITHM_VARIABLE),
+        algorithm=read.text(ALGORITHM),
         preload_model=read.flag(PRELOAD_VARIABLE, default=True),
         execution_parameters=_execution_parameters(read, worker_count, max_payload_mb),
     )

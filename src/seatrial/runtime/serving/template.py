@@ -92,7 +92,7 @@ class _Template:
         self._loaded = None
         why_not_shared = None
         if plan.preloads:
-            hooks = user_code.import_hooks(plan.handler.path)
+            hooks = user_code.import_hooks(plan.handler)
             why_not_shared = sharing.why_not_shared(hooks)
             if why_not_shared is None:
                 self._loaded = user_code.load_model(hooks, plan.settings)
@@ -162,7 +162,7 @@ class _Template:
                 reports=plan.reports,
                 lifeline=plan.lifeline,
                 heartbeats=plan.heartbeats,
-                read_hooks=lambda: self._user_code.import_hooks(plan.handler.path),
+                read_hooks=lambda: self._user_code.import_hooks(plan.handler),
                 loaded=self._loaded,
             )
         )

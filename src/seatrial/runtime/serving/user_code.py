@@ -6,7 +6,6 @@ Whatever the user's code raises here ends ``serve``: the traceback goes to the l
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import logging
 import os
 import sys
@@ -17,8 +16,10 @@ from typing import Any
 
 from seatrial.contract.serving import execution_parameters_from, render_execution_parameters
 from seatrial.core.errors import InternalError, SeatrialError, UserCodeError
+from seatrial.runtime import algorithm
 from seatrial.runtime.serving.context import Context
 from seatrial.runtime.serving.hooks import Hook, Hooks, read_hooks
+from seatrial.runtime.serving.locate import HandlerFile
 from seatrial.runtime.serving.settings import Settings
 
 logger = logging.getLogger("seatrial.serving")
@@ -34,40 +35,30 @@ class LoadedModel:
     """The body of the answer to ``GET /execution-parameters``."""
 
 
-def import_hooks(file: Path) -> Hooks:
+def import_hooks(handler: HandlerFile) -> Hooks:
     """Import the user's file; its directory comes first on ``sys.path`` and on ``PYTHONPATH``, as in AWS's toolkit.
 
     Raises:
         UserCodeError: the import failed; its traceback has been logged.
         ContractError: the hooks in it cannot work.
     """
-    directory = str(file.parent)
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [directory, os.environ.get("PYTHONPATH")]))
     try:
-        module = _import(file)
+        module = _import(handler)
     except (SeatrialError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit too: a module may end in sys.exit()
-        raise _import_failed(file, error) from error
-    return read_hooks(module, file)
+        raise _import_failed(handler.path, error) from error
+    return read_hooks(module, handler.path)
 
 
-def _import(file: Path) -> ModuleType:
-    name = file.stem
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{file} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    # Pickles and dataclasses look classes up by their module's name.
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+def _import(handler: HandlerFile) -> ModuleType:
+    if handler.module is not None:
+        return algorithm.import_name(handler.module, handler.directories)
+    directory = str(handler.path.parent)
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [directory, os.environ.get("PYTHONPATH")]))
+    return algorithm.import_file(handler.path)
 
 
 def system_properties(settings: Settings) -> dict[str, object]:

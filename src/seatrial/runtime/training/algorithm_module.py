@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from types import ModuleType
 from seatrial.contract.layout import OptMl
 from seatrial.contract.training import read_hyperparameters
 from seatrial.core.errors import ContractError
+from seatrial.runtime import algorithm
 from seatrial.runtime.training.job import Job, read_job
 from seatrial.runtime.training.program import Program, ProgramKind
 from seatrial.runtime.training.stopping import Stopping
@@ -43,17 +42,17 @@ def load_algorithm(program: Program) -> ModuleType:
         Exception: what the module raises while it is imported.
     """
     if program.kind is ProgramKind.ALGORITHM_FILE:
-        return _load_file(Path(program.name))
-    sys.path[:0] = [str(directory) for directory in program.directories if directory.is_dir()]
+        sys.path.insert(0, str(Path(program.name).parent))
+        return algorithm.import_file(Path(program.name))
     try:
-        return importlib.import_module(program.name)
+        return algorithm.import_name(program.name, program.directories)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{program.name}.".startswith(f"{error.name}."):
             raise  # the module exists, and lacks something that it imports
         raise ContractError(
             "algorithm-not-found",
             f"the algorithm module '{program.name}' does not exist",
-            where="environment variable SEATRIAL_ALGORITHM",
+            where=f"environment variable {algorithm.ALGORITHM}",
             found=f"no module '{error.name}' in {', '.join(map(str, program.directories))} or among the packages",
             fix="name a file or an importable module with a function train(job)",
         ) from None
@@ -93,21 +92,6 @@ def call_train(train: TrainFunction, job: Job, opt_ml: OptMl) -> None:
         import asyncio  # noqa: PLC0415 (30 ms that only a coroutine needs)
 
         asyncio.run(result)
-
-
-def _load_file(path: Path) -> ModuleType:
-    """Import a file under its own name, so that what it pickles can be found again by that name."""
-    sys.path.insert(0, str(path.parent))
-    name = path.stem if path.stem not in sys.modules else f"seatrial_algorithm_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ContractError(
-            "algorithm-not-found", "the algorithm module is no Python file", where=str(path), fix="name a .py file"
-        )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def _positional_parameters(train: TrainFunction) -> list[str]:

@@ -2,14 +2,12 @@
 
 1. Script mode: the program that ``SAGEMAKER_PROGRAM`` or the hyperparameter ``sagemaker_program`` names, as AWS's
    training toolkit runs it.
-2. An algorithm module: what ``SEATRIAL_ALGORITHM`` names, a file or a dotted module, else ``algorithm.py`` in the
-   working directory, ``/opt/ml/code`` or ``/opt/program``.
+2. An algorithm module, by the rules of ``runtime/algorithm.py``.
 """
 
 from __future__ import annotations
 
 import enum
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,7 @@ from seatrial.contract.environment import PROGRAM, PROGRAM_HYPERPARAMETER
 from seatrial.contract.layout import OptMl
 from seatrial.contract.training import decode_hyperparameter
 from seatrial.core.errors import ContractError
-
-ALGORITHM = "SEATRIAL_ALGORITHM"
-DEFAULT_ALGORITHM = "algorithm.py"
-PROGRAM_DIR = Path("/opt/program")
-"""Where the classic sample keeps its program."""
+from seatrial.runtime.algorithm import ALGORITHM, DEFAULT_ALGORITHM, find_file, is_module_name, search_directories
 
 
 class ProgramKind(enum.Enum):
@@ -59,13 +53,12 @@ def find_program(
     if PROGRAM_HYPERPARAMETER in hyperparameters:
         name = str(decode_hyperparameter(hyperparameters[PROGRAM_HYPERPARAMETER]))
         return Program(ProgramKind.SCRIPT, name)
-    directories = (working_directory, opt_ml.code_dir, PROGRAM_DIR)
+    directories = search_directories(working_directory, opt_ml)
     named = environment.get(ALGORITHM)
-    if named and not named.endswith(".py") and os.sep not in named:
+    if named and is_module_name(named):
         return Program(ProgramKind.ALGORITHM_NAME, named, directories)
-    for directory in directories:
-        if (path := directory / (named or DEFAULT_ALGORITHM)).is_file():
-            return Program(ProgramKind.ALGORITHM_FILE, str(path.absolute()))
+    if (path := find_file(named, directories)) is not None:
+        return Program(ProgramKind.ALGORITHM_FILE, str(path))
     raise _nothing_found(named, directories)
 
 

@@ -81,3 +81,10 @@ def test_find_handler_without_any_names_every_place(opt_ml: OptMl, program_dir: 
     for place in (opt_ml.model_code_dir / "inference.py", program_dir / "algorithm.py"):
         assert str(place) in (caught.value.expected or "")
     assert "s3://bucket/code.tar.gz" in (caught.value.found or "")
+
+
+def test_find_handler_takes_a_dotted_module_as_train_does(opt_ml: OptMl, program_dir: Path) -> None:
+    (program_dir / "package").mkdir()
+    expected = touch(program_dir / "package" / "iris.py")
+    handler = find_handler(Settings(opt_ml=opt_ml, algorithm="package.iris"), program_dir)
+    assert (handler.path, handler.module) == (expected, "package.iris")
