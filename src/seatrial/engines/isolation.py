@@ -71,6 +71,7 @@ def _try(isolation: Isolation) -> None:
         "oom_kill_file": None,
         "mounts": [],
         "writable_views": namespace_views((str(OPT_ML),)) if isolation is Isolation.USER else [],
+        "empty_dirs": [],
         "empty_dir": str(OPT_ML),
         "shm_bytes": None,
         "executable": "/bin/sh",
@@ -86,6 +87,9 @@ def _try(isolation: Isolation) -> None:
     launcher.close()
 
 
+_SERVER_DIRS = ("/var/lib/nginx", "/var/log/nginx")
+"""Where Debian's nginx, part of every classic container, writes unless told otherwise, and only root may."""
+
 PRIVATE_HOME = "/run/seatrial-home"
 """HOME of a program in namespaces: empty, writable, gone with the container."""
 
@@ -100,6 +104,11 @@ def namespace_views(targets: tuple[str, ...]) -> list[str]:
         targets: Paths that must become possible to make.
     """
     return sorted({"/tmp", "/var/tmp", "/run", *(_existing(target) for target in targets)})  # noqa: S108
+
+
+def server_dirs() -> list[str]:
+    """Directories to empty and open in a user namespace."""
+    return [path for path in _SERVER_DIRS if os.path.isdir(path)]
 
 
 def _existing(path: str) -> str:

@@ -15,7 +15,7 @@ from seatrial.contract.layout import OPT_ML
 from seatrial.core.errors import EngineError
 from seatrial.engines import base_dir, cgroups, ports
 from seatrial.engines.base import ContainerSpec, Network
-from seatrial.engines.isolation import PRIVATE_HOME, Isolation, find_outbound_program, namespace_views
+from seatrial.engines.isolation import PRIVATE_HOME, Isolation, find_outbound_program, namespace_views, server_dirs
 from seatrial.engines.program import Program
 
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 BIND_PORT_VARIABLE = "SAGEMAKER_BIND_TO_PORT"
 
-NO_OUTBOUND = "a private network here has no way out: neither slirp4netns nor another connector is on PATH"
+NO_OUTBOUND = "a private network here has no way out: slirp4netns is not on PATH"
+
+_IMAGE_ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "TRUE"}
+"""What the classic Dockerfile sets beside PATH: without the second one a Python program's log comes late or never."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,6 +74,7 @@ def with_namespaces(spec: ContainerSpec, name: str, program: Program, python: Pa
     if isolation is Isolation.USER:
         targets = (str(OPT_ML), *(str(mount.target) for mount in spec.mounts))
         own = (str(program.directory), str(python.parent.parent))
+        instructions["empty_dirs"] = server_dirs()
         instructions["writable_views"] = namespace_views((*targets, *own))
     plan = Plan(instructions=instructions, addresses={}, groups=cgroups.create(_group_name(name), spec.limits))
     with _taken_back_on_error(plan):
@@ -116,7 +120,7 @@ def without_namespaces(spec: ContainerSpec, name: str, program: Program) -> Plan
 
 def _instructions(spec: ContainerSpec, program: Program) -> Instructions:
     """What both plans have in common."""
-    environment = {"PATH": program.path, "LANG": "C.UTF-8", **spec.environment}
+    environment = {**_IMAGE_ENVIRONMENT, "PATH": program.path, **spec.environment}
     return {
         "has_namespaces": False,
         "needs_user_namespace": False,
@@ -127,6 +131,7 @@ def _instructions(spec: ContainerSpec, program: Program) -> Instructions:
         "oom_kill_file": None,
         "mounts": [],
         "writable_views": [],
+        "empty_dirs": [],
         "empty_dir": str(OPT_ML),
         "shm_bytes": spec.limits.shm_bytes,
         "executable": str(program.executable),

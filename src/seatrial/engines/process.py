@@ -5,8 +5,8 @@ private, empty ``/opt/ml`` with the spec's mounts in it, the host's files throug
 (``launcher/rootfs.py``), its own ``/dev/shm``, and a network in which every port is free. Elsewhere it is a plain
 process that shares all of that; what cannot work there is refused (``plan.without_namespaces``).
 
-The program's environment is the spec's plus PATH, HOME and LANG. HOME is an empty private directory, so that no
-credentials of the developer are found.
+The program's environment is the spec's plus PATH, HOME, LANG and PYTHONUNBUFFERED. HOME is an empty private directory,
+so that no credentials of the developer are found.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ PROGRAMS: Mapping[str, str] = MappingProxyType(
         "count": _SH + 'seq "$1"\n',
         "both-streams": _SH + "echo to stdout\necho to stderr >&2\n",
         "long-line": _PERL + 'print "x" x $ARGV[0], "\\n";\n',
-        "odd-output": _SH + "printf 'caf\\351\\r\\n\\nno end'\n",
+        "odd-output": _SH + "printf 'pi\\361ata\\r\\n\\nno end'\n",
         "stop-politely": _SH + "trap 'echo stopping; exit 7' TERM\necho ready\nwhile :; do sleep 0.02; done\n",
         "ignore-stop": _SH + "trap '' TERM\necho ready\nwhile :; do sleep 0.02; done\n",
         "sleep-long": _SH + "echo ready\nexec sleep 600\n",

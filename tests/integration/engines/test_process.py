@@ -422,7 +422,7 @@ def test_death_of_the_caller_ends_the_container_and_leaves_nothing(
         port = _read_until_held(parent.stdout)
         descendants = _descendants(parent.pid)
         parent.kill()
-    _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in descendants), f"left: {_alive(descendants)}")
+    _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in descendants), "processes are left")
     locks = list((tmp_path / "ml").glob("lock*"))
     assert len(locks) == 2
     for path in locks:
@@ -455,10 +455,6 @@ def _descendants(ancestor: int) -> list[int]:
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return sorted(found - {ancestor})
-
-
-def _alive(pids: list[int]) -> list[str]:
-    return [path.read_text() for pid in pids if (path := Path(f"/proc/{pid}/cmdline")).exists()]
 
 
 def _host_mounts() -> list[str]:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         mounts: list[MountInstruction]
         writable_views: list[str]
         """Directories that get a private copy-on-write view of their own."""
+        empty_dirs: list[str]
+        """Existing directories that the program finds empty and may write to."""
         empty_dir: str
         """Always there and always empty before the mounts: ``/opt/ml``."""
         shm_bytes: int | None

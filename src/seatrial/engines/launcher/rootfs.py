@@ -120,7 +120,8 @@ def enter(instructions: Instructions) -> None:
     _mount_kernel_trees(stage.root, system, devices, instructions["shm_bytes"])
     if instructions["outbound_program"] is not None:
         _mount_resolver(stage, resolver)
-    _mount_over(stage.root, empty_dir)
+    for path in (*instructions["empty_dirs"], empty_dir):
+        _mount_over(stage.root, path)
     for (_, fd), target in zip(sources, targets, strict=True):
         _bind_source(fd, stage.root, target)
     for mount, target in zip(instructions["mounts"], targets, strict=True):
