@@ -8,7 +8,8 @@ from pathlib import Path
 import docker
 import docker.errors
 
-from seatrial.core.errors import BuildError, EngineError
+from seatrial.core.errors import BuildError
+from seatrial.engines.docker_errors import not_ready
 
 OnLine = Callable[[str], None]
 
@@ -34,12 +35,7 @@ def build_image(
     try:
         client = docker.from_env()
     except docker.errors.DockerException as error:
-        raise EngineError(
-            "engine-not-ready",
-            "no Docker engine answers",
-            found=str(error),
-            fix="start Docker, or on Debian run 'scripts/docker-engine start' as root",
-        ) from error
+        raise not_ready(error) from error
     try:
         events = client.api.build(
             path=str(context_dir), tag=tag, buildargs=dict(build_arguments or {}), decode=True, rm=True, forcerm=True
