@@ -44,7 +44,7 @@ def decode(body: bytes, form: DataForm) -> Any:  # noqa: ANN401 (one of two libr
             matrix = np.array(rows, dtype=np.float64)
             if matrix.ndim == 2 and matrix.size:
                 return matrix
-        except (ValueError, RecursionError, OverflowError):
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
             pass  # another form, or a fault: the long way says which
     return json_records.to_form(_records(json_text.parse(body)), form, _place)
 

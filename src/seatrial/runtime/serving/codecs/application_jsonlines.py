@@ -29,7 +29,7 @@ def decode(body: bytes, form: DataForm) -> Any:  # noqa: ANN401 (one of two libr
             matrix = np.array([_DECODE_ROW(line) for line in lines], dtype=np.float64)
             if matrix.ndim == 2 and matrix.size:
                 return matrix
-        except (ValueError, RecursionError, OverflowError):
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
             pass  # another form, or a fault: the long way says which
     return json_records.to_form([_parse(line, i) for i, line in enumerate(lines, 1)], form, _place)
 

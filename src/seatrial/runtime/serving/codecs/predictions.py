@@ -81,7 +81,7 @@ def render_json(value: Any) -> bytes:  # noqa: ANN401 (what predict_fn returned)
     """
     try:
         return _ENCODER.encode(plain(value))
-    except (TypeError, ValueError, OverflowError, RecursionError, NotImplementedError) as error:
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError, NotImplementedError) as error:
         raise not_encodable("the prediction has no JSON form", found=describe(value, error)) from error
 
 
