@@ -28,7 +28,7 @@ AS_NUMPY = """
 import numpy as np
 
 def model_fn(model_dir): return None
-def predict_fn(data, model): return np.arange(len(np.atleast_1d(data)))
+def predict_fn(data, model): return np.arange(len(data))
 """
 
 AS_DATAFRAME = """

@@ -59,7 +59,9 @@ def decode_array(body: bytes) -> npt.NDArray[Any]:
         raise _broken(
             "the array and its header disagree", start, f"{len(body) - start} bytes", f"{expected_bytes} bytes"
         )
-    if shape and not expected_bytes:
+    if not shape:
+        raise _broken("the array has no axis of records", start, "one number, shape ()", "shape (1,) or more")
+    if not expected_bytes:
         raise _broken("the array holds no values", start, f"shape {shape}", "at least one record")
     flat = np.frombuffer(body, dtype, offset=start)
     array = flat.reshape(shape, order="F" if order[1] == "True" else "C")

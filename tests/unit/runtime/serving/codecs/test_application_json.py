@@ -115,6 +115,7 @@ def test_decode_broken_syntax_names_line_and_column(body: bytes, line: int, colu
         (b'{"instances": [[1]], "parameters": {}}', None, "the body asks for more than 'instances'"),
         (b"5", "line 1, column 1", "the body holds no records"),
         (b'[{"features": {"keys": [9], "values": [1], "shape": [3]}}]', "record 1", "a key lies outside its tensor"),
+        (b'[{"features": {"keys": [3], "values": [1], "shape": [3]}}]', "record 1", "a key lies outside its tensor"),
         (b'[{"features": {"keys": [0], "values": [1]}}]', "record 1", "a sparse tensor has no shape"),
         (
             b'[{"features": {"keys": [-1], "values": [1], "shape": [3]}}]',

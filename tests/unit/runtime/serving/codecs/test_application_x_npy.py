@@ -44,7 +44,7 @@ def _fault(body: bytes) -> MalformedBodyError:
         np.array(["é", "abc"]),
         np.array([b"ab"]),
         np.array([1j]),
-        np.float16(2.5),
+        np.array([2.5], np.float16),
         np.zeros((2, 1, 3), np.uint8),
     ],
 )
@@ -71,8 +71,11 @@ def test_decode_objects_records_and_dates_are_refused(array: Any) -> None:
     assert _fault(stream.getvalue()).what == "the array's type cannot be taken from a request"
 
 
-def test_decode_pickle_behind_a_right_magic_is_never_loaded() -> None:
-    body = _with_header("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"cos\nsystem\n(S'exit 1'\ntR.")
+@pytest.mark.parametrize("descr", ["|O", "|O8", "O"])
+def test_decode_pickle_behind_a_right_magic_is_never_loaded(descr: str) -> None:
+    body = _with_header(
+        f"{{'descr': '{descr}', 'fortran_order': False, 'shape': (1,), }}", b"cos\nsystem\n(S'exit 1'\ntR."
+    )
     assert "objects" in _fault(body).sentence()
 
 
@@ -98,6 +101,7 @@ def test_decode_absurd_shape_allocates_nothing(shape: str) -> None:
         _saved(np.eye(2))[:-1],
         _saved(np.eye(2)) + b"\x00",
         _saved(np.empty((0, 4))),
+        _saved(np.float64(1)),
         _with_header("{'descr': '<f3', 'fortran_order': False, 'shape': (1,), }", bytes(3)),
         _with_header("{'descr': '<U0', 'fortran_order': False, 'shape': (9,), }"),
         _with_header("{'descr': '<f8', 'fortran_order': 0, 'shape': (1,), }", bytes(8)),

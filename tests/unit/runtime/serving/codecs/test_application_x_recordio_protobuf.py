@@ -18,6 +18,7 @@ from seatrial.contract.recordio import encode_record, iter_records
 from seatrial.core.errors import UserCodeError
 from seatrial.runtime.serving.codecs import DataForm, MalformedBodyError, decode, encode
 from seatrial.runtime.serving.codecs.protobuf_wire import WireError
+from seatrial.runtime.serving.codecs.protobuf_wire import encode_field as _field
 from seatrial.runtime.serving.codecs.record_message import Blob, Record, Tensor, parse_record, render_record
 
 EXAMPLES = int(os.environ.get("SEATRIAL_FUZZ_EXAMPLES", "100"))
@@ -72,6 +73,30 @@ def test_decode_many_records_of_one_layout_agrees_with_one_by_one() -> None:
     np.testing.assert_array_equal(decode(body, RECORDIO), rows)
     np.testing.assert_array_equal(decode(body + other, RECORDIO), np.vstack([rows, rows[:1]]))
     np.testing.assert_array_equal(decode(other + body, RECORDIO), np.vstack([rows[:1], rows]))
+
+
+def test_decode_records_that_differ_beside_the_numbers_are_read_one_by_one() -> None:
+    other_name = _body({"values": _vector([1])}, {"valueZ": _vector([2])})
+    assert decode(other_name, RECORDIO).tolist() == [[1], [2]]
+    half = len(RECORDED) // 2
+    broken = RECORDED[:half] + b"\x0b" + RECORDED[half + 1 :]
+    assert _fault(broken).where == f"RecordIO data at byte {half}"
+
+
+def test_parse_record_takes_the_last_member_of_a_oneof_and_merges_what_comes_twice() -> None:
+    float32, float64 = _field(2, _field(1, b"\0\0\x80\x3f")), _field(3, _field(1, bytes(6) + b"\xf0\x3f"))
+    for value, expected in ((float32 + float64, [1.0]), (float64 + float32 + float32, [1.0, 1.0])):
+        record = parse_record(_field(1, _field(2, value)))
+        tensor = record.features[""]
+        assert isinstance(tensor, Tensor)
+        assert tensor.values.tolist() == expected
+
+
+def test_parse_record_takes_unpacked_numbers_and_passes_unknown_fields_over() -> None:
+    tensor = b"\x0d\0\0\x80\x3f" + b"\x18\x01" + b"\x78\x05" + b"\x0d\0\0\0\x40" + b"\x18\x02"
+    value = parse_record(_field(1, _field(2, _field(2, tensor))) + _field(99, b"?")).features[""]
+    assert isinstance(value, Tensor)
+    assert (value.values.tolist(), value.shape.tolist()) == ([1.0, 2.0], [1, 2])
 
 
 def test_decode_records_of_two_types_gives_float64() -> None:

@@ -87,6 +87,8 @@ def test_decode_empty_body_is_refused(body: bytes, form: DataForm) -> None:
         (b"1, ,2\n", 1, 2, "a field is empty", "nothing"),
         (b"1,2\n3\n", 2, 2, "a record's number of fields differs from the first record's", "1 field"),
         (b"1,2\n3,4,5\n", 2, 3, "a record's number of fields differs from the first record's", "3 fields"),
+        (b"1,2,3\n4\n5,6\n", 2, 2, "a record's number of fields differs from the first record's", "1 field"),
+        (b"1,2\n3\n4\n", 2, 2, "a record's number of fields differs from the first record's", "1 field"),
         (b"1,2\n\n3,4\n", 2, 1, "a line is empty", "nothing"),
         (b"1,2\n3,4\n\n", 3, 1, "a line is empty", "nothing"),
         (b"1\n\r\n2\n", 2, 1, "a line is empty", "nothing"),
