@@ -84,3 +84,15 @@ def test_diagram_of_training_states_has_every_transition_once_or_from_the_box() 
 )
 def test_render_value_shows_the_unit_of_the_name(name: str, value: float, expected: str) -> None:
     assert contract_tables.render_value(name, value) == expected
+
+
+def test_every_section_of_the_contract_that_the_code_cites_is_explained() -> None:
+    page = (DOCS / "reference" / "contract-notes.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| (§[\d.]*\d) \|", page, flags=re.MULTILINE))
+    cited = {
+        section
+        for path in (DOCS.parent / "src").rglob("*.py")
+        for section in re.findall(r"§\d+(?:\.\d+)?", path.read_text(encoding="utf-8"))
+    }
+
+    assert cited - explained == set()

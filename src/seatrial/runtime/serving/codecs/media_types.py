@@ -1,4 +1,4 @@
-"""Content-Type and Accept: parsing and negotiation. Source: RFC 9110 §8.3, §12.5.1.
+"""Content-Type and Accept: parsing and negotiation. Source: RFC 9110 sections 8.3 and 12.5.1.
 
 Parameters of a media type are read for ``charset`` and ``q`` only. SageMaker's own algorithms use others
 (``text/csv; label_size=0``, ``application/jsonlines;verbose=true``), which say nothing about the bytes, so they are let
