@@ -46,6 +46,8 @@ def is_docker_required() -> bool:
     return os.environ.get(REQUIRE_DOCKER) == "1"
 
 
+# First, because pytest-xdist reads the groups in a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     docker_items = [item for item in items if item.get_closest_marker("docker")]
     for item in docker_items:
@@ -59,6 +61,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    is_grouped = getattr(item.config.option, "loadgroup", False)
+    if is_grouped and item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+        pytest.fail("pytest-xdist did not group this test: another worker may remove what it uses", pytrace=False)
     if item.get_closest_marker("docker") and is_docker_required() and (problem := docker_problem()) is not None:
         pytest.fail(f"{NO_ENGINE}, and {REQUIRE_DOCKER}=1 requires it: {problem}", pytrace=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,14 +77,16 @@ class TestDockerEngine(EngineSuite):
     def image(cls, programs_dir: Path) -> Iterator[str]:
         import docker
 
+        tag = f"seatrial-engine-suite:{secrets.token_hex(4)}"
+        # The label makes every layer this run's own: removing the image cannot take one from another run.
         (programs_dir / "Dockerfile").write_text(
-            "FROM debian:bookworm-slim\n"
+            f"FROM debian:bookworm-slim\nLABEL run={tag}\n"
             "COPY . /opt/program\nWORKDIR /opt/program\nENV PATH=/opt/program:/usr/local/bin:/usr/bin:/bin\n"
         )
         with contextlib.closing(docker.from_env()) as client:
-            built, _ = client.images.build(path=str(programs_dir), tag="seatrial-engine-suite", rm=True)
-            yield "seatrial-engine-suite"
-            client.images.remove(str(built.id), force=True)
+            client.images.build(path=str(programs_dir), tag=tag, rm=True)
+            yield tag
+            client.images.remove(tag, force=True)
 
     @pytest.fixture(scope="class")
     @classmethod
