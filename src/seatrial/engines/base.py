@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -168,6 +168,21 @@ class Engine(ABC):
             EngineError: the engine cannot start it, or cannot do something the spec asks for.
             ContractError: as ``check_image``.
         """
+
+    def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
+        """Remove the containers and networks of ours for whose labels ``is_orphan`` says that their starter is gone.
+
+        An engine whose containers end with the process that started them has none. What somebody else removes
+        meanwhile is passed over. The labels are those of the spec and the engine's own; a container that the engine
+        made for itself has the latter only.
+
+        Returns:
+            How many containers were removed.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        return 0
 
     def limitations(self) -> tuple[str, ...]:
         """What containers share with the host here, one sentence each; empty when they are fully apart."""

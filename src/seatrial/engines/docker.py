@@ -8,7 +8,8 @@ What is particular here:
   reaches; a chosen host port is refused.
 - The daemon hands over stdout and stderr separately: each is in order, between the two the order is the daemon's.
 - Files that the container leaves in bind-mounted directories become the caller's (``ownership.py``).
-- Every container and network carries the label ``seatrial=1``.
+- Every container and network carries the label ``seatrial=1`` beside those of its spec. They outlive a process that is
+  killed: ``remove_orphans`` finds them by these labels (``docker_orphans.py``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import contextlib
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,7 +28,7 @@ from docker.errors import APIError, DockerException, NotFound
 
 from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines import docker_errors, image_names, ownership
+from seatrial.engines import docker_errors, docker_orphans, image_names, ownership
 from seatrial.engines.base import ContainerSpec, Engine, Handle, Mount, Network
 from seatrial.engines.docker_handle import Container, DockerHandle, remove_container
 
@@ -86,6 +87,12 @@ class DockerEngine(Engine):
             remove_container(api, container)
             raise
         return DockerHandle(api, container, on_line, lambda: self._hand_over(api, image, spec.mounts, foreign, on_line))
+
+    def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
+        try:
+            return docker_orphans.remove(self._api(), LABELS, is_orphan)
+        except (DockerException, requests.RequestException) as error:
+            raise docker_errors.not_ready(error) from error
 
     def _api(self) -> APIClient:
         if self._client is None:
@@ -210,7 +217,7 @@ def _make_network(api: APIClient, spec: ContainerSpec, name: str) -> str | None:
             "the Docker engine cannot publish a chosen port of an isolated container",
             fix="let the engine choose the address (host port 0) on a Linux host, or ask for a private network",
         )
-    return str(api.create_network(name, driver="bridge", internal=True, labels=LABELS)["Id"])
+    return str(api.create_network(name, driver="bridge", internal=True, labels={**spec.labels, **LABELS})["Id"])
 
 
 def _addresses(api: APIClient, container: Container, spec: ContainerSpec) -> dict[int, tuple[str, int]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import docker
@@ -139,3 +142,103 @@ def test_start_with_a_taken_name_is_refused_and_leaves_the_other(engine: DockerE
             engine.start(_shell("true", name="seatrial-test-twin"), _ignore)
         assert refusal.value.code == "container-name-taken"
         assert first.wait(0) is None
+
+
+# --- what a killed process leaves behind ----------------------------------------------------------------------------
+
+_PARENT = """
+import sys, time
+from seatrial.engines.base import ContainerSpec, Network, PublishedPort
+from seatrial.engines.docker import DockerEngine
+image, run = sys.argv[1:]
+handle = DockerEngine().start(
+    ContainerSpec(
+        image=image, entrypoint=("sleep", "600"), network=Network.ISOLATED,
+        ports=(PublishedPort(container_port=8080),), labels={"run": run},
+    ),
+    print,
+)
+print(handle.name, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def run() -> str:
+    """A label's value that no other test has: others use the same Docker engine."""
+    return secrets.token_hex(8)
+
+
+def _is_of(run: str) -> Callable[[Mapping[str, str]], bool]:
+    return lambda labels: labels.get("run") == run
+
+
+def _exists(lookup: Callable[[str], object], name: str) -> bool:
+    try:
+        lookup(name)
+    except docker.errors.NotFound:
+        return False
+    return True
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_remove_orphans_after_the_starters_death_removes_container_and_network(
+    engine: DockerEngine, client: docker.DockerClient, run: str
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", _PARENT, IMAGE, run], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        name = parent.stdout.readline().strip()
+        parent.kill()
+    assert client.containers.get(name).status == "running"
+    assert client.networks.get(name).attrs["Labels"] == {"seatrial": "1", "run": run}
+    assert engine.remove_orphans(lambda _labels: False) == 0
+    assert _exists(client.containers.get, name)
+    assert engine.remove_orphans(_is_of(run)) == 1
+    assert not _exists(client.containers.get, name)
+    assert not _exists(client.networks.get, name)
+    assert engine.remove_orphans(_is_of(run)) == 0
+
+
+@pytest.mark.docker
+def test_remove_orphans_removes_a_network_that_has_lost_its_container(
+    engine: DockerEngine, client: docker.DockerClient, run: str
+) -> None:
+    network = client.networks.create(f"seatrial-test-{run}", labels={"seatrial": "1", "run": run})
+    assert engine.remove_orphans(_is_of(run)) == 0
+    assert not _exists(client.networks.get, network.id)
+
+
+@pytest.mark.docker
+def test_remove_orphans_leaves_what_is_not_ours(engine: DockerEngine, client: docker.DockerClient, run: str) -> None:
+    container = client.containers.create(IMAGE, ["true"], labels={"run": run})
+    network = client.networks.create(f"seatrial-test-{run}", labels={"run": run, "seatrial": "2"})
+    try:
+        assert engine.remove_orphans(_is_of(run)) == 0
+        assert _exists(client.containers.get, container.id)
+        assert _exists(client.networks.get, network.id)
+    finally:
+        container.remove()
+        network.remove()
+
+
+@pytest.mark.docker
+def test_remove_orphans_passes_over_a_container_that_vanished_meanwhile(
+    engine: DockerEngine, client: docker.DockerClient, run: str
+) -> None:
+    container = client.containers.create(IMAGE, ["true"], labels={"seatrial": "1", "run": run})
+
+    def remove_first(labels: Mapping[str, str]) -> bool:
+        if labels.get("run") != run:
+            return False
+        container.remove()
+        return True
+
+    assert engine.remove_orphans(remove_first) == 0
+
+
+def test_remove_orphans_without_an_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    with pytest.raises(EngineError) as refusal:
+        DockerEngine().remove_orphans(lambda _labels: True)
+    assert refusal.value.code == "engine-not-ready"
