@@ -173,8 +173,7 @@ class Engine(ABC):
         """Remove the containers and networks of ours for whose labels ``is_orphan`` says that their starter is gone.
 
         An engine whose containers end with the process that started them has none. What somebody else removes
-        meanwhile is passed over. The labels are those of the spec and the engine's own; a container that the engine
-        made for itself has the latter only.
+        meanwhile is passed over. The labels are those of the spec, the engine's own, and the image's.
 
         Returns:
             How many containers were removed.

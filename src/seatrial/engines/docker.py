@@ -9,7 +9,7 @@ What is particular here:
 - The daemon hands over stdout and stderr separately: each is in order, between the two the order is the daemon's.
 - Files that the container leaves in bind-mounted directories become the caller's (``ownership.py``).
 - Every container and network carries the label ``seatrial=1`` beside those of its spec. They outlive a process that is
-  killed: ``remove_orphans`` finds them by these labels (``docker_orphans.py``).
+  killed: ``remove_orphans`` finds them by these labels (``docker_orphans.py``). A container also bears its own name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import contextlib
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,13 +29,16 @@ from docker.errors import APIError, DockerException, NotFound
 from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import OnLine
 from seatrial.engines import docker_errors, docker_orphans, image_names, ownership
-from seatrial.engines.base import ContainerSpec, Engine, Handle, Mount, Network
+from seatrial.engines.base import ContainerSpec, Engine, Handle, Network
 from seatrial.engines.docker_handle import Container, DockerHandle, remove_container
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 LABELS = {"seatrial": "1"}
+
+NAME_LABEL = "seatrial.container"
+"""The container's own name: an image committed from a container of ours hands that one's labels on to strangers."""
 
 _CHOWN_PATHS_MAX = 500
 _OPEN_CONTAINERS_MAX = 128
@@ -86,11 +89,11 @@ class DockerEngine(Engine):
         except BaseException:
             remove_container(api, container)
             raise
-        return DockerHandle(api, container, on_line, lambda: self._hand_over(api, image, spec.mounts, foreign, on_line))
+        return DockerHandle(api, container, on_line, lambda: self._hand_over(api, image, spec, foreign, on_line))
 
     def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
         try:
-            return docker_orphans.remove(self._api(), LABELS, is_orphan)
+            return docker_orphans.remove(self._api(), LABELS, NAME_LABEL, is_orphan)
         except (DockerException, requests.RequestException) as error:
             raise docker_errors.not_ready(error) from error
 
@@ -131,7 +134,7 @@ class DockerEngine(Engine):
                 command=list(spec.arguments) or None,
                 entrypoint=None if spec.entrypoint is None else list(spec.entrypoint),
                 environment=dict(spec.environment),
-                labels={**spec.labels, **LABELS},
+                labels=_labels(spec, name),
                 name=name,
                 ports=[port.container_port for port in spec.ports],
                 host_config=_host_config(api, spec, network_id),
@@ -152,18 +155,17 @@ class DockerEngine(Engine):
     def _foreign_paths(self, spec: ContainerSpec) -> set[Path]:
         return set() if self._owner is None else ownership.foreign_paths(spec.mounts, self._owner[0])
 
-    def _hand_over(
-        self, api: APIClient, image: str, mounts: Sequence[Mount], before: set[Path], on_line: OnLine
-    ) -> None:
+    def _hand_over(self, api: APIClient, image: str, spec: ContainerSpec, before: set[Path], on_line: OnLine) -> None:
         """Give the caller what the container has left in the caller's directories."""
         if self._owner is None:
             return
+        mounts = spec.mounts
         new = sorted(ownership.foreign_paths(mounts, self._owner[0]) - before)
         # Root of a rootless engine is the caller.
         owner = "0:0" if _is_rootless(api) else f"{self._owner[0]}:{self._owner[1]}"
         for start in range(0, len(new), _CHOWN_PATHS_MAX):
             paths = [str(ownership.container_path(path, mounts)) for path in new[start : start + _CHOWN_PATHS_MAX]]
-            if not _chown(api, image, mounts, owner, paths):
+            if not _chown(api, image, spec, owner, paths):
                 on_line(
                     f"seatrial: files in {new[start].parent} belong to another user and the image has no chown to "
                     f"change that: run sudo chown -R {owner} {new[start].parent}"
@@ -205,6 +207,10 @@ def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None) ->
         shm_size=limits.shm_bytes,
     )
     return cast("dict[str, Any]", config)
+
+
+def _labels(spec: ContainerSpec, name: str) -> dict[str, str]:
+    return {**spec.labels, **LABELS, NAME_LABEL: name}
 
 
 def _make_network(api: APIClient, spec: ContainerSpec, name: str) -> str | None:
@@ -257,17 +263,19 @@ def _is_rootless(api: APIClient) -> bool:
     return "name=rootless" in (api.info().get("SecurityOptions") or ())
 
 
-def _chown(api: APIClient, image: str, mounts: Sequence[Mount], owner: str, paths: list[str]) -> bool:
+def _chown(api: APIClient, image: str, spec: ContainerSpec, owner: str, paths: list[str]) -> bool:
     """Change owners as root of a throw-away container; whether it could be done."""
+    name = f"seatrial-{secrets.token_hex(4)}"
     created = api.create_container(
         image,
         command=["-R", "-h", owner, "--", *paths],
         entrypoint=["chown"],
         user="0:0",
-        labels=LABELS,
+        labels=_labels(spec, name),
+        name=name,
         host_config=api.create_host_config(
             network_mode="none",
-            mounts=[docker.types.Mount(str(one.target), str(one.source), type="bind") for one in mounts],
+            mounts=[docker.types.Mount(str(one.target), str(one.source), type="bind") for one in spec.mounts],
         ),
     )
     try:

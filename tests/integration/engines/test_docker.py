@@ -226,7 +226,8 @@ def test_remove_orphans_leaves_what_is_not_ours(engine: DockerEngine, client: do
 def test_remove_orphans_passes_over_a_container_that_vanished_meanwhile(
     engine: DockerEngine, client: docker.DockerClient, run: str
 ) -> None:
-    container = client.containers.create(IMAGE, ["true"], labels={"seatrial": "1", "run": run})
+    labels = {"seatrial": "1", "seatrial.container": f"seatrial-test-{run}", "run": run}
+    container = client.containers.create(IMAGE, ["true"], labels=labels, name=f"seatrial-test-{run}")
 
     def remove_first(labels: Mapping[str, str]) -> bool:
         if labels.get("run") != run:
@@ -235,6 +236,23 @@ def test_remove_orphans_passes_over_a_container_that_vanished_meanwhile(
         return True
 
     assert engine.remove_orphans(remove_first) == 0
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+def test_remove_orphans_leaves_a_container_of_an_image_committed_from_ours(
+    engine: DockerEngine, client: docker.DockerClient, run: str
+) -> None:
+    with engine.start(_shell("true", labels={"run": run}), _ignore) as handle:
+        image = client.containers.get(handle.name).commit("seatrial-test-committed", tag=run)
+    container = client.containers.create(image.id, ["true"])
+    try:
+        assert {"seatrial": "1", "run": run}.items() <= container.labels.items()
+        assert engine.remove_orphans(_is_of(run)) == 0
+        assert _exists(client.containers.get, container.id)
+    finally:
+        container.remove()
+        client.images.remove(image.id, force=True)
 
 
 def test_remove_orphans_without_an_engine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
