@@ -15,7 +15,7 @@ import pytest
 import urllib3
 
 from seatrial.build.builder import build_image
-from seatrial.cli._demo_images import build_wheel
+from seatrial.build.wheels import build_wheel
 from seatrial.contract.training import ChannelConfig
 from seatrial.engines.base import Engine, ExitStatus
 from seatrial.platform.endpoints.replica import Replica, ReplicaRequest, start_replica
@@ -118,7 +118,7 @@ def seatrial_image(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An image of ``examples/decision-trees-seatrial`` with a wheel of the present source tree."""
 
     def add_wheel(context: Path) -> dict[str, str]:
-        wheel = build_wheel(context)
+        wheel = build_wheel(ROOT, context)
         return {"SEATRIAL": f"./{wheel.name}[serve]"}
 
     sources = [EXAMPLES / "decision-trees-seatrial", ROOT / "pyproject.toml", ROOT / "src/seatrial"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import seatrial
 from seatrial.build.builder import build_image
-from seatrial.core.errors import BuildError, ConfigError
+from seatrial.build.wheels import build_wheel, repack_wheel
+from seatrial.core.errors import ConfigError
 
 _PACKAGE_DIR = Path(seatrial.__file__).resolve().parent
 _SOURCE_DIR = _PACKAGE_DIR.parent.parent
@@ -34,7 +33,7 @@ def examples_directory() -> Path:
 
 
 def build_example_image(example_dir: Path, context_dir: Path, on_line: Callable[[str], None]) -> str:
-    """Build the image of an example; from a source tree its runtime is the one of that tree.
+    """Build the image of an example; what it installs of Seatrial is what runs this, not the package index's.
 
     Args:
         example_dir: The example; it is not written to.
@@ -49,40 +48,13 @@ def build_example_image(example_dir: Path, context_dir: Path, on_line: Callable[
         BuildError: the wheel or the image could not be built.
     """
     shutil.copytree(example_dir, context_dir)
-    requirement = f"seatrial[serve]=={seatrial.__version__}"
-    if (_SOURCE_DIR / "pyproject.toml").is_file():
-        requirement = f"./{build_wheel(context_dir).name}[serve]"
-    tag = f"seatrial/{example_dir.name}:demo"
+    build_arguments = {}
     # Docker warns of a build argument that a Dockerfile does not declare.
-    declares = "ARG SEATRIAL" in (context_dir / "Dockerfile").read_text()
-    return build_image(context_dir, tag, on_line, build_arguments={"SEATRIAL": requirement} if declares else None)
+    if "ARG SEATRIAL" in (context_dir / "Dockerfile").read_text():
+        build_arguments["SEATRIAL"] = f"./{_wheel_of_this(context_dir).name}[serve]"
+    return build_image(context_dir, f"seatrial/{example_dir.name}:demo", on_line, build_arguments=build_arguments)
 
 
-def build_wheel(directory: Path) -> Path:
-    """A wheel of this source tree, in ``directory``.
-
-    Raises:
-        BuildError: pip could not build it; ``found`` is the end of its output.
-    """
-    argv = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--wheel-dir",
-        str(directory),
-        str(_SOURCE_DIR),
-    ]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    wheels = sorted(directory.glob("seatrial-*.whl"))
-    if done.returncode or not wheels:
-        raise BuildError(
-            "wheel-build-failed",
-            "the wheel of this source tree could not be built",
-            where=str(_SOURCE_DIR),
-            found=done.stderr.strip()[-2000:] or f"exit code {done.returncode}",
-            fix="see that pip can install build requirements here",
-        )
-    return wheels[-1]
+def _wheel_of_this(directory: Path) -> Path:
+    is_installed = examples_directory().is_relative_to(_PACKAGE_DIR)
+    return repack_wheel("seatrial", directory) if is_installed else build_wheel(_SOURCE_DIR, directory)
