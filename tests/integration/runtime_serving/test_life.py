@@ -112,6 +112,29 @@ def test_serve_exits_with_the_reason_when_the_handler_cannot_work(
         assert text in server.log
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("def model_fn(model_dir:\n    pass\n", "line 1\n    def model_fn(model_dir:\n"),
+        ("import os\nimport does_not_exist\n", "line 2, in <module>\n    import does_not_exist\n"),
+        (PLAIN.replace("return 10", "return 1 / 0"), "in model_fn\n"),
+    ],
+)
+def test_serve_shows_the_user_s_own_lines_of_what_fails_at_start(serve: Any, source: str, shown: str) -> None:
+    server = serve(source)
+    assert server.wait_exit() == 1
+    assert shown in server.log
+    assert not [mark for mark in ("seatrial/runtime", "<frozen", "importlib") if mark in server.log]
+
+
+def test_serve_shows_the_user_s_own_lines_of_a_prediction_that_fails(serve: Any) -> None:
+    server = serve(PLAIN.replace("data.sum(axis=1) * model", "1 / 0")).wait_ready()
+    assert server.invoke()[0] == 500
+    server.wait_log("ZeroDivisionError: division by zero")
+    assert "in predict_fn" in server.log
+    assert "seatrial/runtime" not in server.log
+
+
 def test_serve_exits_when_the_process_dies_while_loading(serve: Any) -> None:
     server = serve(PLAIN.replace("return 10", "import os; os.kill(os.getpid(), 11)"))
     assert server.wait_exit() == 1

@@ -63,6 +63,17 @@ def test_train_that_raises_exits_1_with_summary_first_and_traceback_on_stderr(jo
     assert not any("seatrial/runtime" in line for line in run.lines)
 
 
+def test_train_with_a_syntax_error_shows_the_line_and_no_frame_of_ours(job_dir: JobDir) -> None:
+    job_dir.algorithm("def train(job:\n    pass\n")
+
+    run = job_dir.run()
+
+    assert run.process.returncode == 1
+    assert re.fullmatch(r"SyntaxError: .* \(algorithm.py, line 1\)", str(job_dir.failure).splitlines()[0])
+    assert "    def train(job:" in run.lines
+    assert not any(mark in line for mark in ("seatrial/runtime", "<frozen") for line in run.lines)
+
+
 def test_train_keeps_the_failure_file_that_the_program_wrote(job_dir: JobDir) -> None:
     job_dir.algorithm(
         """

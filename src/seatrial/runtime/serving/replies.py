@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from seatrial.contract.serving import Header
 from seatrial.core.errors import RequestError, UserCodeError
+from seatrial.runtime.user_traceback import keep_user_frames
 
 logger = logging.getLogger("seatrial.serving")
 
@@ -98,4 +99,5 @@ def _message_of(error: BaseException) -> str:
 def _log_failure(error: BaseException, raw_headers: Iterable[tuple[bytes, bytes]]) -> None:
     inference_id = next((value for name, value in raw_headers if name.lower() == _INFERENCE_ID), None)
     about = f" (inference id {inference_id.decode('latin-1')})" if inference_id is not None else ""
+    keep_user_frames(error)
     logger.error("prediction failed%s: %s", about, error, exc_info=error)

@@ -21,6 +21,7 @@ from seatrial.runtime.serving.context import Context
 from seatrial.runtime.serving.hooks import Hook, Hooks, read_hooks
 from seatrial.runtime.serving.locate import HandlerFile
 from seatrial.runtime.serving.settings import Settings
+from seatrial.runtime.user_traceback import keep_user_frames
 
 logger = logging.getLogger("seatrial.serving")
 
@@ -119,6 +120,7 @@ async def load_model_in_loop(hooks: Hooks, settings: Settings) -> LoadedModel:
 
 
 def _import_failed(file: Path, error: BaseException) -> UserCodeError:
+    keep_user_frames(error)
     logger.error("the handler cannot be imported", exc_info=error)
     return UserCodeError(
         "handler-import-failed",
@@ -130,6 +132,7 @@ def _import_failed(file: Path, error: BaseException) -> UserCodeError:
 
 
 def _load_failed(file: Path, hook_name: str, error: BaseException) -> UserCodeError:
+    keep_user_frames(error)
     logger.error("%s failed", hook_name, exc_info=error)
     return UserCodeError(
         "model-load-failed",

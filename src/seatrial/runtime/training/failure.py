@@ -6,21 +6,17 @@ Source: contract.md §1.7. The first lines of the file matter: SageMaker shows 1
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
 
 from seatrial.contract.failure import render_failure_text
 from seatrial.contract.layout import OptMl
 from seatrial.core.errors import SeatrialError
 from seatrial.runtime.training.log_lines import announce
 from seatrial.runtime.training.script_failure import ScriptFailure
+from seatrial.runtime.user_traceback import keep_user_frames, last_user_line
 
 FAILURE_EXIT_CODE = 1
 INTERRUPTED_EXIT_CODE = 130
 """128 + SIGINT, as a shell counts."""
-
-_PACKAGE_DIR = str(Path(__file__).resolve().parents[2])
 
 
 def report_failure(error: BaseException, opt_ml: OptMl) -> int:
@@ -37,13 +33,14 @@ def report_failure(error: BaseException, opt_ml: OptMl) -> int:
     elif isinstance(error, SeatrialError):
         text = render_failure_text(error.sentence())
         announce(f"error[{error.code}]: {error.sentence()}")
-        if line := _last_user_line(error):
+        if line := last_user_line(error):
             announce(f"  raised at {line}")
     elif isinstance(error, SystemExit):
         text = render_failure_text(_system_exit_summary(error))
         announce(f"the job has failed: {_system_exit_summary(error)}")
     else:
-        trace = _user_traceback(error)
+        keep_user_frames(error)
+        trace = "".join(traceback.format_exception(error))
         text = render_failure_text(summarise(error), trace)
         announce(f"the job has failed\n{trace.rstrip()}")
     write_failure_file(opt_ml, text)
@@ -78,28 +75,3 @@ def _exit_code(error: BaseException) -> int:
 
 def _system_exit_summary(error: SystemExit) -> str:
     return f"the program ended with exit code {error.code}" if isinstance(error.code, int) else str(error.code)
-
-
-def _user_traceback(error: BaseException) -> str:
-    """The traceback from the user's first frame on; ours tell the user nothing."""
-    frames = next((trace for trace in _walk(error) if not _is_ours(trace)), error.__traceback__)
-    return "".join(traceback.format_exception(type(error), error, frames))
-
-
-def _last_user_line(error: BaseException) -> str | None:
-    lines = [
-        f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" for trace in _walk(error) if not _is_ours(trace)
-    ]
-    return lines[-1] if lines else None
-
-
-def _walk(error: BaseException) -> Iterator[TracebackType]:
-    trace = error.__traceback__
-    while trace is not None:
-        yield trace
-        trace = trace.tb_next
-
-
-def _is_ours(trace: TracebackType) -> bool:
-    name = trace.tb_frame.f_code.co_filename
-    return name.startswith((_PACKAGE_DIR, "<frozen "))
