@@ -5,7 +5,7 @@ is tried as what its JSON says, then as the text itself, against the field's typ
 
 - A field ``batch_size`` is also met by a hyperparameter ``batch-size``.
 - Every problem is in one error: name, value, expected type.
-- A hyperparameter without a field is passed over; when its name is nearly a field's, a line of the log says so.
+- Hyperparameters without a field are passed over; one line of the log names them, and the fields of nearly their name.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from seatrial.core.errors import ContractError
 from seatrial.runtime.training.log_lines import announce
 
 Target = TypeVar("Target")
+
+_NEAR = 0.7
+"""How alike two names are for ``difflib`` when one may be a slip for the other: ``lerning_rate``, ``epoch``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +97,10 @@ def convert_hyperparameters(hyperparameters: Mapping[str, str], target: type[Tar
             problems.append(f"'{name}' is {shown}, expected {type_name(field.annotation)}{_detail(error, field)}")
         except NotImplementedError:
             raise _unsupported(target, field) from None
+    # First: a misspelt name is often why another one is missing.
+    _announce_unknown(hyperparameters, [field.hyperparameter for field in fields], target)
     if problems:
         raise _invalid(target, problems, where)
-    _announce_near_misses(hyperparameters, [field.hyperparameter for field in fields])
     try:
         return target(**values)
     except (TypeError, ValueError) as error:  # the class's own check, in __post_init__
@@ -196,13 +200,16 @@ def _detail(error: msgspec.ValidationError, field: _Field) -> str:
     return f" ({text[:1].lower()}{text[1:]})" if is_bound or " - at " in text else ""
 
 
-def _announce_near_misses(hyperparameters: Mapping[str, str], known: list[str]) -> None:
+def _announce_unknown(hyperparameters: Mapping[str, str], known: list[str], target: type) -> None:
     spellings = {spelling for name in known for spelling in (name, name.replace("_", "-"))}
-    for name in hyperparameters:
-        if name in spellings or is_reserved_hyperparameter(name):
-            continue
-        for near in difflib.get_close_matches(name, known, n=1, cutoff=0.75):
-            announce(f"warning: hyperparameter '{name}' is passed over, there is no such field; did you mean '{near}'?")
+    unknown = [name for name in hyperparameters if name not in spellings and not is_reserved_hyperparameter(name)]
+    if not unknown:
+        return
+    shown = []
+    for name in unknown:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
+        shown.append(f"{name!r} (did you mean '{near[0]}'?)" if near else f"{name!r}")
+    announce(f"warning: hyperparameters without a field in {target.__name__} are passed over: {', '.join(shown)}")
 
 
 def _is_struct(annotation: type) -> bool:

@@ -146,18 +146,27 @@ def test_convert_of_dashes_meets_underscores() -> None:
 
 
 def test_convert_passes_over_what_sdks_and_the_tuner_add(capsys: pytest.CaptureFixture[str]) -> None:
-    convert(_tuning_objective_metric="validation:rmse", sagemaker_program='"x.py"', unrelated="1")
+    convert(_tuning_objective_metric="validation:rmse", sagemaker_program='"x.py"', sagemaker_other="1")
 
     assert capsys.readouterr().err == ""
 
 
-def test_convert_of_a_near_miss_says_what_was_perhaps_meant(capsys: pytest.CaptureFixture[str]) -> None:
-    convert(optimiser="sgd")
+def test_convert_of_unknown_names_says_in_one_line_what_was_perhaps_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    convert(optimiser="sgd", unrelated="1", is__on="true")
 
     assert capsys.readouterr().err == (
-        "seatrial: warning: hyperparameter 'optimiser' is passed over, there is no such field; "
-        "did you mean 'optimizer'?\n"
+        "seatrial: warning: hyperparameters without a field in Everything are passed over: "
+        "'optimiser' (did you mean 'optimizer'?), 'unrelated', 'is__on' (did you mean 'is_on'?)\n"
     )
+
+
+def test_convert_without_a_field_for_the_misspelt_name_says_so_before_the_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ContractError, match="do not fit"):
+        convert_hyperparameters({"coutn": "1", "rate": "1", "name": "x"}, Everything, where="h.json")
+
+    assert "'coutn' (did you mean 'count'?)" in capsys.readouterr().err
 
 
 def test_convert_when_the_class_refuses_its_values_says_why() -> None:
