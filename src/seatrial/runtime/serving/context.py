@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from typing import overload
 
 from seatrial.contract.limits import CUSTOM_ATTRIBUTES_MAX_CHARACTERS, SESSION_ID_MAX_CHARACTERS
@@ -19,6 +20,9 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VISIBLE_ASCII = re.compile(r"[\t\x20-\x7e]*")
+_SESSION_ID = re.compile(r"[!-:<-~]+")
+_EXPIRY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_EXPIRY_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
@@ -95,23 +99,24 @@ class Context:
             raise ValueError(f"custom attributes have {len(value)} characters, at most 1024 are allowed")
         self._set(Header.CUSTOM_ATTRIBUTES, value)
 
-    def set_new_session(self, session_id: str, expires: str) -> None:
+    def set_new_session(self, session_id: str, expires: str | datetime) -> None:
         """Tell the platform that a session was opened.
 
         Args:
-            session_id: At most 256 characters.
-            expires: UTC time as ``YYYY-MM-DDTHH:MM:SSZ``.
+            session_id: At most 256 characters, no space and no semicolon.
+            expires: A time with its zone, ``datetime.now(timezone.utc) + timedelta(minutes=20)`` for instance, or UTC
+                time as the text ``YYYY-MM-DDTHH:MM:SSZ``.
 
         Raises:
-            ValueError: the id is too long or not visible ASCII.
+            ValueError: the id cannot be sent, or ``expires`` is no such time.
         """
-        self._set(Header.NEW_SESSION_ID, f"{_checked_session_id(session_id)}; Expires={expires}")
+        self._set(Header.NEW_SESSION_ID, f"{_checked_session_id(session_id)}; Expires={_rendered_expiry(expires)}")
 
     def set_closed_session(self, session_id: str) -> None:
         """Tell the platform that a session was closed.
 
         Raises:
-            ValueError: the id is too long or not visible ASCII.
+            ValueError: the id cannot be sent, see ``set_new_session``.
         """
         self._set(Header.CLOSED_SESSION_ID, _checked_session_id(session_id))
 
@@ -232,6 +237,30 @@ def checked_header_value(name: str, value: str) -> str:
 
 
 def _checked_session_id(session_id: str) -> str:
-    if not session_id or len(session_id) > SESSION_ID_MAX_CHARACTERS:
-        raise ValueError("a session id has 1 to 256 characters")
+    if not isinstance(session_id, str):  # hooks are often written without types
+        raise ValueError(f"a session id is text, not {session_id!r}")
+    if not 1 <= len(session_id) <= SESSION_ID_MAX_CHARACTERS:
+        raise ValueError(f"a session id has 1 to 256 characters, not {len(session_id)}")
+    if _SESSION_ID.fullmatch(session_id) is None:
+        raise ValueError(f"the session id {session_id!r} has a space, a semicolon or what is no visible ASCII")
     return session_id
+
+
+def _rendered_expiry(expires: str | datetime) -> str:
+    """The expiry as the contract (§2.3) spells it; a client that parses it finds nothing else."""
+    if isinstance(expires, datetime):
+        if expires.tzinfo is None:
+            raise ValueError(
+                f"the session's expiry {expires} has no time zone, expected one such as timezone.utc"
+            )
+        return expires.astimezone(timezone.utc).strftime(_EXPIRY_FORMAT)
+    if isinstance(expires, str) and _EXPIRY.fullmatch(expires):
+        try:
+            datetime.strptime(expires, _EXPIRY_FORMAT)
+        except ValueError:
+            pass
+        else:
+            return expires
+    raise ValueError(
+        f"the session's expiry is {expires!r}, expected a datetime with a time zone or UTC as 'YYYY-MM-DDTHH:MM:SSZ'"
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -61,6 +62,35 @@ def test_context_sets_sessions_and_custom_attributes_as_the_contract_spells_them
         "x-amzn-sagemaker-new-session-id": "s-1; Expires=2026-01-01T00:00:00Z",
         "x-amzn-sagemaker-closed-session-id": "s-0",
     }
+
+
+def test_set_new_session_takes_a_time_of_any_zone(context: Context) -> None:
+    expires = datetime(2026, 1, 1, 0, 30, 7, 999, tzinfo=timezone(timedelta(hours=2)))
+
+    context.set_new_session("s-1", expires)
+
+    assert context.response_headers["x-amzn-sagemaker-new-session-id"] == "s-1; Expires=2025-12-31T22:30:07Z"
+
+
+@pytest.mark.parametrize(
+    "expires",
+    [20, None, "20", "", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00Z\n", "2026-02-30T00:00:00Z"],
+)
+def test_set_new_session_with_what_is_no_expiry_says_what_is_expected(context: Context, expires: Any) -> None:
+    with pytest.raises(ValueError, match=r"the session's expiry is .*, expected .* 'YYYY-MM-DDTHH:MM:SSZ'"):
+        context.set_new_session("s-1", expires)
+    assert not context.response_headers
+
+
+def test_set_new_session_with_a_time_without_zone_says_so(context: Context) -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        context.set_new_session("s-1", datetime(2026, 1, 1))
+
+
+@pytest.mark.parametrize("session_id", ["", "a b", "a;b", "é", "a\n", 7])
+def test_session_id_that_cannot_be_told_from_its_expiry_is_refused(context: Context, session_id: Any) -> None:
+    with pytest.raises(ValueError, match="session id"):
+        context.set_closed_session(session_id)
 
 
 @pytest.mark.parametrize(
