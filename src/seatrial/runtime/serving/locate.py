@@ -9,11 +9,13 @@ Order:
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.core.errors import ContractError
 from seatrial.runtime.algorithm import (
+    ALGORITHM,
     DEFAULT_ALGORITHM,
     find_file,
     find_module_file,
@@ -52,7 +54,8 @@ def find_handler(settings: Settings, working_directory: Path) -> HandlerFile:
     found = find_module_file(module, directories) if module else find_file(named, directories)
     if found is not None:
         return HandlerFile(path=found, module=module, directories=directories)
-    ours = [directory / (named or DEFAULT_ALGORITHM) for directory in directories]
+    file_name = f"{module.replace('.', os.sep)}.py" if module else named or DEFAULT_ALGORITHM
+    ours = [directory / file_name for directory in directories]
     raise _not_found(settings, list(dict.fromkeys([*toolkit, *ours])))
 
 
@@ -69,12 +72,16 @@ def _as_file_name(program: str) -> str:
 
 
 def _not_found(settings: Settings, places: list[Path]) -> ContractError:
-    submitted = settings.submit_directory
-    remote = submitted is not None and "://" in submitted
+    submitted, named = settings.submit_directory, settings.algorithm
+    misled = [f"{ALGORITHM}={named}, which names no file and no module"] if named else []
+    if submitted is not None and "://" in submitted:
+        misled.append(f"SAGEMAKER_SUBMIT_DIRECTORY={submitted}, which is no local directory")
     return ContractError(
         "handler-not-found",
         "there is no file with the functions model_fn and predict_fn",
-        found=f"SAGEMAKER_SUBMIT_DIRECTORY={submitted}, which is no local directory" if remote else None,
+        found=" and ".join(misled) or None,
         expected="one of " + ", ".join(map(str, places)),
-        fix="add algorithm.py to the image, or code/inference.py to the model archive",
+        fix=f"correct or unset {ALGORITHM}"
+        if named
+        else "add algorithm.py to the image, or code/inference.py to the model archive",
     )

@@ -83,6 +83,23 @@ def test_find_handler_without_any_names_every_place(opt_ml: OptMl, program_dir: 
     assert "s3://bucket/code.tar.gz" in (caught.value.found or "")
 
 
+@pytest.mark.parametrize(
+    ("named", "file"), [("iris", "iris.py"), ("package.iris", "package/iris.py"), ("iris.py", "iris.py")]
+)
+def test_find_handler_whose_algorithm_does_not_exist_names_the_variable_and_its_value(
+    opt_ml: OptMl, program_dir: Path, named: str, file: str
+) -> None:
+    touch(program_dir / "algorithm.py")  # not what was asked for
+
+    with pytest.raises(ContractError) as caught:
+        find_handler(Settings(opt_ml=opt_ml, algorithm=named), program_dir)
+
+    assert caught.value.code == "handler-not-found"
+    assert caught.value.found == f"SEATRIAL_ALGORITHM={named}, which names no file and no module"
+    assert str(program_dir / file) in (caught.value.expected or "")
+    assert "SEATRIAL_ALGORITHM" in (caught.value.fix or "")
+
+
 def test_find_handler_takes_a_dotted_module_as_train_does(opt_ml: OptMl, program_dir: Path) -> None:
     (program_dir / "package").mkdir()
     expected = touch(program_dir / "package" / "iris.py")
