@@ -250,9 +250,7 @@ def _rendered_expiry(expires: str | datetime) -> str:
     """The expiry as the contract (§2.3) spells it; a client that parses it finds nothing else."""
     if isinstance(expires, datetime):
         if expires.tzinfo is None:
-            raise ValueError(
-                f"the session's expiry {expires} has no time zone, expected one such as timezone.utc"
-            )
+            raise ValueError(f"the session's expiry {expires} has no time zone, expected one such as timezone.utc")
         return expires.astimezone(timezone.utc).strftime(_EXPIRY_FORMAT)
     if isinstance(expires, str) and _EXPIRY.fullmatch(expires):
         try:

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seatrial.contract import environment as env
 from seatrial.contract import json_text
@@ -31,6 +32,7 @@ from seatrial.contract.training import (
     render_resource_config,
 )
 from seatrial.core.errors import ContractError
+from seatrial.runtime.algorithm import PROGRAM_DIR
 from seatrial.runtime.training import hardware, script_source
 from seatrial.runtime.training.child import run_child
 from seatrial.runtime.training.log_lines import announce
@@ -69,7 +71,7 @@ def run_script(entry_point: str, opt_ml: OptMl, environment: Mapping[str, str], 
     script_source.prepare_source(
         str(decode_hyperparameter(submit_directory)) if submit_directory else str(opt_ml.code_dir), opt_ml.code_dir
     )
-    kind = script_source.check_entry_point(entry_point, opt_ml.code_dir)
+    kind = script_source.check_entry_point(entry_point, opt_ml.code_dir, elsewhere=(Path.cwd(), PROGRAM_DIR))
     if kind is EntryPointKind.COMMAND:
         script_source.make_executable(opt_ml.code_dir / entry_point)
     _install(kind, opt_ml, environment, stopping)

@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from seatrial.core.archives import unpack_archive
@@ -56,7 +57,13 @@ def prepare_source(submit_directory: str, code_dir: Path) -> None:
             f"or copy it to {code_dir} in the image",
         )
     if source.is_dir():
-        shutil.copytree(source, code_dir, dirs_exist_ok=True)
+        shutil.copytree(
+            source,
+            code_dir,
+            dirs_exist_ok=True,
+            ignore=_leaving_out(code_dir),
+            ignore_dangling_symlinks=True,  # a link into the machine where the source was written leads nowhere here
+        )
     elif source.is_file() and source.suffix == ".py":
         shutil.copy2(source, code_dir)
     elif source.is_file():
@@ -71,8 +78,23 @@ def prepare_source(submit_directory: str, code_dir: Path) -> None:
         )
 
 
-def check_entry_point(entry_point: str, code_dir: Path) -> EntryPointKind:
+def _leaving_out(directory: Path) -> Callable[[str, list[str]], list[str]]:
+    """For a source that lies around the directory it is copied to, which would go on for ever."""
+    target = directory.resolve()
+
+    def ignored(parent: str, names: list[str]) -> list[str]:
+        return [target.name] if target.name in names and Path(parent).resolve() == target.parent else []
+
+    return ignored
+
+
+def check_entry_point(entry_point: str, code_dir: Path, *, elsewhere: Iterable[Path] = ()) -> EntryPointKind:
     """Check a program's name and tell how it is started.
+
+    Args:
+        entry_point: The name.
+        code_dir: ``/opt/ml/code``.
+        elsewhere: Directories in which an error looks for the program, to say how it gets into the code directory.
 
     Raises:
         ContractError: the name is no plain path below the code directory, or there is no such file.
@@ -93,9 +115,22 @@ def check_entry_point(entry_point: str, code_dir: Path) -> EntryPointKind:
             f"the program '{entry_point}' is not in the code directory",
             where=str(code_dir),
             found=", ".join(sorted(path.name for path in code_dir.iterdir())[:20]) or "nothing",
-            fix="name a file of the source, or check 'sagemaker_submit_directory'",
+            fix=_how_to_submit(entry_point, code_dir, elsewhere),
         )
     return kind
+
+
+def _how_to_submit(entry_point: str, code_dir: Path, elsewhere: Iterable[Path]) -> str:
+    directory = next((place for place in elsewhere if (place / entry_point).is_file()), None)
+    if directory is None:
+        return "name a file of the source, or check 'sagemaker_submit_directory'"
+    if code_dir.resolve().is_relative_to(directory.resolve()):  # "/", say: nobody wants all of it copied
+        return f"copy {directory / entry_point} to {code_dir}"
+    name = "." if directory == Path.cwd() else str(directory)
+    return (
+        f"the program is in {directory}: pass hyperparameter sagemaker_submit_directory={name}, "
+        f"which fills {code_dir} when that is empty"
+    )
 
 
 def launch_command(kind: EntryPointKind, entry_point: str, arguments: list[str]) -> list[str]:

@@ -46,6 +46,22 @@ def test_prepare_source_of_a_directory_copies_its_content(source: Path, code_dir
     assert files_in(code_dir) == {"train.py", "package/__init__.py"}
 
 
+def test_prepare_source_of_a_directory_around_the_code_directory_copies_the_rest(source: Path) -> None:
+    code_dir = source / "code"
+
+    prepare_source(str(source), code_dir)
+
+    assert files_in(code_dir) == {"train.py", "package/__init__.py"}
+
+
+def test_prepare_source_of_a_directory_with_a_link_to_nowhere_leaves_it_out(source: Path, code_dir: Path) -> None:
+    (source / "data").symlink_to("/home/somebody/data")
+
+    prepare_source(str(source), code_dir)
+
+    assert files_in(code_dir) == {"train.py", "package/__init__.py"}
+
+
 def test_prepare_source_of_an_archive_unpacks_it(source: Path, code_dir: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "sourcedir.tar.gz", "w:gz") as tar:
         tar.add(source / "train.py", "train.py")
@@ -129,6 +145,22 @@ def test_check_entry_point_that_is_missing_shows_what_is_there(code_dir: Path) -
 
     assert caught.value.code == "script-not-found"
     assert caught.value.found == "main.py"
+
+
+def test_check_entry_point_that_lies_in_the_working_directory_says_what_to_pass(
+    source: Path, code_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fix(*elsewhere: Path) -> str:
+        with pytest.raises(ContractError) as caught:
+            check_entry_point("train.py", code_dir, elsewhere=elsewhere)
+        return caught.value.fix or ""
+
+    assert f"sagemaker_submit_directory={source}, " in fix(code_dir, source)
+    monkeypatch.chdir(source)
+    assert "sagemaker_submit_directory=., " in fix(source)
+    (code_dir.parent / "train.py").touch()
+    assert fix(code_dir.parent) == f"copy {code_dir.parent}/train.py to {code_dir}"
+    assert "name a file of the source" in fix(code_dir)
 
 
 def test_check_entry_point_that_links_out_of_the_directory_is_refused(code_dir: Path, tmp_path: Path) -> None:
