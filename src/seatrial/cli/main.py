@@ -1,12 +1,14 @@
 """The command group, its exit codes, and what happens to an error.
 
 Exit codes: a container's own where one ran; 2 for a wrong option; 125, 126 and 127 as ``docker run`` has them (the
-engine failed, the program cannot be run, there is no such program); 1 for any other failure; 130 after Ctrl-C.
+engine failed, the program cannot be run, there is no such program); 1 for any other failure; 130 after Ctrl-C; 141 when
+nobody reads what the command was run for.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import traceback
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ import click
 
 from seatrial import __version__
 from seatrial.cli._output import Output
+from seatrial.cli._streams import discard, open_closed_streams
 from seatrial.core.errors import ConfigError, EngineError, InternalError, SeatrialError
 
 COMMANDS: Mapping[str, str] = {
@@ -33,6 +36,9 @@ EXIT_CODES: Mapping[str, int] = {
     "program-without-entrypoint": 127,
 }
 """Exit codes of error slugs that have one of their own."""
+
+CLOSED_PIPE_EXIT_CODE = 141
+"""What shells say of a program that SIGPIPE ended."""
 
 
 class LazyGroup(click.Group):
@@ -72,6 +78,7 @@ def exit_code_of(error: SeatrialError) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code and never raises."""
+    open_closed_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     is_debug = "--debug" in arguments[:1]
     try:
@@ -80,13 +87,15 @@ def main(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        Output().say(shown.getvalue().rstrip())
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 141
+    except SystemExit:  # click's answer to BrokenPipeError
+        discard(sys.stdout)
+        return CLOSED_PIPE_EXIT_CODE
     except Exception as error:  # the last line of defence: one sentence, and the traceback on request
         if is_debug:
             traceback.print_exc()

@@ -40,4 +40,5 @@ def test_repack_wheel_of_an_installed_seatrial_gives_the_wheel_it_came_from(tmp_
     repacked = Path(done.stdout.strip())
     assert repacked.name == original.name
     assert contents(repacked) == contents(original)
+    assert contents(repacked)["seatrial/errors.md"] == (ROOT / "docs/reference/errors.md").read_bytes()
     subprocess.run([*install[:-1], tmp_path / "site-again", repacked], check=True, timeout=60)
