@@ -19,7 +19,7 @@ import click
 from seatrial import __version__
 from seatrial.cli._output import Output
 from seatrial.cli._streams import discard, open_closed_streams
-from seatrial.core.errors import ConfigError, EngineError, InternalError, SeatrialError
+from seatrial.core.errors import ConfigError, EngineError, InternalError, SeatrialError, TreeError
 
 COMMANDS: Mapping[str, str] = {
     "demo": "Train and serve a scikit-learn tree in both example containers.",
@@ -71,7 +71,7 @@ def exit_code_of(error: SeatrialError) -> int:
     """The exit code of a command that ended with ``error`` before or without a container's own."""
     if error.code in EXIT_CODES:
         return EXIT_CODES[error.code]
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | TreeError):
         return 2
     return 125 if isinstance(error, EngineError) else 1
 

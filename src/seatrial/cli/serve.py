@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from seatrial.cli._options import choose_engine, container_options, parse_pairs
 from seatrial.cli._output import Output
-from seatrial.cli._signals import stop_on_signals
+from seatrial.cli._signals import INTERRUPTED_EXIT_CODE, stop_on_signals
 from seatrial.contract.limits import PING_STARTUP_BUDGET_SECONDS, SERVING_PORT
-from seatrial.core.errors import SeatrialError
+from seatrial.core.errors import ConfigError, SeatrialError
 from seatrial.engines.base import ExitStatus
 from seatrial.platform.endpoints.replica import Replica, ReplicaRequest, start_replica
+from seatrial.platform.work_dirs import work_directory
 
 _WAIT_SLICE_SECONDS = 0.2
 
@@ -62,16 +63,30 @@ def command(
         startup_budget_seconds=startup_timeout_seconds,
     )
     stop = threading.Event()
-    with (
-        Output(is_quiet=quiet) as out,
-        stop_on_signals(stop.set),
-        tempfile.TemporaryDirectory(prefix="seatrial-serve-") as work_dir,
-    ):
+
+    def check_stop() -> None:
+        if stop.is_set():
+            raise ConfigError("startup-interrupted", "stopped before the container was ready")
+
+    with Output(is_quiet=quiet) as out, work_directory(engine) as work:
         for sentence in engine.limitations():
             out.say(f"note: {sentence}")
         out.phase("Starting the container")
-        with start_replica(engine, request, Path(work_dir), out.log_line) as replica:
-            return _follow(replica, out, stop)
+        request = replace(request, labels=work.labels)
+        try:
+            with (
+                stop_on_signals(stop.set),
+                start_replica(engine, request, work.path, out.log_line, checkpoint=check_stop) as replica,
+            ):
+                return _follow(replica, out, stop)
+        except KeyboardInterrupt:
+            out.say("interrupted: the container was killed")
+            return INTERRUPTED_EXIT_CODE
+        except ConfigError:
+            if not stop.is_set():
+                raise
+            out.say("stopped before the container was started")
+            return INTERRUPTED_EXIT_CODE
 
 
 def _follow(replica: Replica, out: Output, stop: threading.Event) -> int:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from seatrial.cli._options import choose_engine, container_options, parse_pairs
 from seatrial.cli._output import Output
-from seatrial.cli._signals import stop_on_signals
+from seatrial.cli._signals import INTERRUPTED_EXIT_CODE, stop_on_signals
 from seatrial.contract.environment_limits import check_training_environment
-from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, MAX_RUNTIME_MAX_SECONDS
+from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, MAX_RUNTIME_MAX_SECONDS, TRAINING_STOP_GRACE_SECONDS
 from seatrial.contract.names import TRAINING_JOB_NAME
 from seatrial.contract.statuses import SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import ChannelConfig, check_hyperparameters
 from seatrial.core.errors import ConfigError
+from seatrial.core.trees import remove_tree
 from seatrial.platform.jobs.staging import ChannelSource
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
+from seatrial.platform.work_dirs import work_directory
 
 
 @click.command("train")
@@ -83,15 +85,38 @@ def command(
     with Output(is_quiet=quiet, is_json=is_json) as out:
         for sentence in engine.limitations():
             out.say(f"note: {sentence}")
-
-        def enter_phase(phase: SecondaryStatus) -> None:
-            out.phase(phase.value)
-
-        job = TrainingJob(engine, request, on_phase=enter_phase, on_line=out.log_line)
-        with stop_on_signals(job.stop), tempfile.TemporaryDirectory(prefix="seatrial-train-") as work_dir:
-            result = job.run(Path(work_dir))
-        _report(out, request, result, is_json=is_json)
+        has_older_model = (output / "model.tar.gz").is_file()
+        phases = _Phases(out)
+        with work_directory(engine) as work:
+            job = TrainingJob(engine, replace(request, labels=work.labels), on_phase=phases, on_line=out.log_line)
+            try:
+                with stop_on_signals(job.stop):
+                    result = job.run(work.path)
+            except KeyboardInterrupt:
+                out.say("interrupted: the container was killed, and what it had made is gone")
+                return INTERRUPTED_EXIT_CODE
+            if result.upload_problems:
+                work.is_kept = True
+                remove_tree(work.path / "ml" / "input")  # the user has the original
+        _report(out, request, result, work.path, has_older_model=has_older_model, is_json=is_json)
     return _exit_code(result)
+
+
+class _Phases:
+    """Says each phase, and what a stop means once a container runs."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._last: SecondaryStatus | None = None
+
+    def __call__(self, phase: SecondaryStatus) -> None:
+        if phase is SecondaryStatus.STOPPING and self._last is SecondaryStatus.TRAINING:
+            self._out.say(
+                f"stopping: the container has {TRAINING_STOP_GRACE_SECONDS:g} seconds to save its model; "
+                "press Ctrl-C again to kill it and lose what it made"
+            )
+        self._last = phase
+        self._out.phase(phase.value)
 
 
 def _job_name(name: str | None) -> str:
@@ -136,7 +161,15 @@ def _channels(channels: tuple[str, ...], content_types: tuple[str, ...]) -> dict
     }
 
 
-def _report(out: Output, request: TrainingRequest, result: TrainingResult, *, is_json: bool) -> None:
+def _report(
+    out: Output,
+    request: TrainingRequest,
+    result: TrainingResult,
+    work_dir: Path,
+    *,
+    has_older_model: bool,
+    is_json: bool,
+) -> None:
     if result.status is TrainingJobStatus.FAILED:
         out.last_lines(result.last_lines)
     summary = {
@@ -151,22 +184,36 @@ def _report(out: Output, request: TrainingRequest, result: TrainingResult, *, is
     }
     if is_json:
         out.result(summary)
-        return
-    out.say(f"{result.secondary_status.value} after {result.training_seconds:.1f} s, exit code {result.exit_code}")
-    out.pairs({name: str(summary[name]) for name in ("FailureReason", "ModelArtifacts", "OutputArtifacts")
-               if summary[name]})  # fmt: skip
-    if result.model_archive is None and result.status is TrainingJobStatus.COMPLETED:
-        out.say(_no_model_warning(request))
+    else:
+        out.say(_ending(result))
+        out.pairs({name: str(summary[name]) for name in ("FailureReason", "ModelArtifacts", "OutputArtifacts")
+                   if summary[name]})  # fmt: skip
+    for problem in result.upload_problems:
+        if problem not in (result.failure_reason or ""):
+            out.say(f"warning: {problem}")
+    if result.upload_problems:
+        out.say(f"what the container left is kept in {work_dir / 'ml'}")
+    if result.model_archive is None and not result.upload_problems:
+        out.say(_no_model_warning(request, result, has_older_model=has_older_model))
 
 
-def _no_model_warning(request: TrainingRequest) -> str:
-    older = request.output_dir / "model.tar.gz"
-    if older.exists():
-        return f"warning: no model was written; {older} is from an earlier run"
+def _ending(result: TrainingResult) -> str:
+    if result.exit_code is None:
+        return f"{result.secondary_status.value} before the container was started"
+    return f"{result.secondary_status.value} after {result.training_seconds:.1f} s, exit code {result.exit_code}"
+
+
+def _no_model_warning(request: TrainingRequest, result: TrainingResult, *, has_older_model: bool) -> str:
+    if has_older_model:
+        return f"warning: no model was written; {request.output_dir / 'model.tar.gz'} is from an earlier run"
+    if result.exit_code is None:
+        return "no model was made"
     return "warning: nothing was written to /opt/ml/model, so there is no model.tar.gz"
 
 
 def _exit_code(result: TrainingResult) -> int:
+    if result.exit_code is None:
+        return INTERRUPTED_EXIT_CODE
     if result.status is TrainingJobStatus.FAILED:
         return result.exit_code or 1
     return result.exit_code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from seatrial.contract.limits import FAILURE_REASON_MAX_CHARACTERS
 
 OUT_OF_MEMORY_REASON = (
@@ -28,6 +30,18 @@ def compose_failure_reason(failure_text: str | None, exit_code: int, *, is_out_o
     prefix, suffix = "AlgorithmError: ", f", exit code: {exit_code}"
     room = FAILURE_REASON_MAX_CHARACTERS - len(prefix) - len(suffix)
     return f"{prefix}{(failure_text or '')[:room]}{suffix}"
+
+
+def upload_failure_reason(problems: Sequence[str]) -> str:
+    """``FailureReason`` of a training job whose container succeeded and whose artifacts could not be uploaded (§1.6).
+
+    Args:
+        problems: One sentence for each artifact.
+
+    Returns:
+        At most 1,024 characters.
+    """
+    return f"ClientError: Artifact upload failed:{'; '.join(problems)}"[:FAILURE_REASON_MAX_CHARACTERS]
 
 
 def render_failure_text(summary: str, detail: str = "") -> str:

@@ -10,12 +10,14 @@ import errno
 import gzip
 import os
 import shutil
+import stat
 import tarfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 from seatrial.core.errors import ContractError
+from seatrial.core.trees import CheckedReader, Checkpoint, Entry, Resolve, copy_stream, open_regular, resolve_here, walk
 
 MAX_UNPACKED_BYTES = 64 * 1024**3
 """Default bound on the sum of the members' sizes: far above any model that fits this machine, far below a bomb."""
@@ -23,80 +25,69 @@ MAX_UNPACKED_BYTES = 64 * 1024**3
 MAX_MEMBER_COUNT = 1_000_000
 """Default bound on the number of members."""
 
+_USABLE_FREE_SPACE = 0.95
+"""Share of a disk's free space that an archive may fill."""
 
-def pack_directory(directory: Path, archive: Path) -> int:
+
+def pack_directory(
+    directory: Path, archive: Path, *, resolve: Resolve = resolve_here, checkpoint: Checkpoint = lambda: None
+) -> int:
     """Write the content of ``directory`` as a gzip tar whose members are relative to it.
 
-    Links are followed, owners and times are left out, members are sorted: equal trees give equal archives.
+    Links are followed, owners and times are left out, members are sorted: equal trees give equal archives. Where it
+    fails, no part of an archive is left.
+
+    Args:
+        directory: What is packed.
+        archive: What is written; its directory is made if need be.
+        resolve: Who follows the links: this machine, or the container that left them.
+        checkpoint: Called every few megabytes; what it raises ends the packing.
 
     Returns:
         How many files were packed; with 0 no archive is written.
 
     Raises:
-        ContractError: a link leads nowhere or in a circle, or a member is neither file nor directory.
+        TreeError: a link leads nowhere, in a circle or outside, a member is neither file nor directory, or may not be
+            read.
+        OSError: the archive cannot be written.
     """
-    members = list(_members(directory, directory, ()))
-    file_count = sum(path.is_file() for path in members)
+    entries = list(walk(directory, resolve=resolve))
+    file_count = sum(not entry.is_directory for entry in entries)
     if not file_count:
         return 0
     archive.parent.mkdir(parents=True, exist_ok=True)
     partial = archive.with_name(archive.name + ".partial")
-    with (
-        partial.open("wb") as file,
-        # tarfile's own "w:gz" writes the time into gzip's header.
-        gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar,
-    ):
-        for path in members:
-            info = tar.gettarinfo(str(path), arcname=str(path.relative_to(directory)))
-            if info.isdir():
-                tar.addfile(_anonymous(info))
-                continue
-            with path.open("rb") as source:
-                # A file with a second hard link would be written as a link: always write its bytes.
-                info.type, info.linkname, info.size = tarfile.REGTYPE, "", os.fstat(source.fileno()).st_size
-                tar.addfile(_anonymous(info), source)
-    os.replace(partial, archive)
+    try:
+        with (
+            partial.open("wb") as file,
+            # tarfile's own "w:gz" writes the time into gzip's header.
+            gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as compressed,
+            tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            for entry in entries:
+                _pack_entry(tar, directory, entry, checkpoint)
+        os.replace(partial, archive)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     return file_count
 
 
-def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    info.uid = info.gid = 0
-    info.uname = info.gname = ""
-    info.mtime = 0
+def _pack_entry(tar: tarfile.TarFile, top: Path, entry: Entry, checkpoint: Checkpoint) -> None:
+    if entry.is_directory:
+        tar.addfile(_anonymous(entry, os.lstat(entry.path), tarfile.DIRTYPE))
+        return
+    with open_regular(entry.path, top=top, name=entry.name) as file:
+        info = _anonymous(entry, os.fstat(file.fileno()), tarfile.REGTYPE)
+        tar.addfile(info, CheckedReader(file, checkpoint))
+
+
+def _anonymous(entry: Entry, status: os.stat_result, kind: bytes) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(str(entry.name))
+    info.type = kind
+    info.mode = stat.S_IMODE(status.st_mode)
+    info.size = status.st_size if kind == tarfile.REGTYPE else 0
     return info
-
-
-def _members(directory: Path, top: Path, ancestors: tuple[Path, ...]) -> Iterator[Path]:
-    real = directory.resolve()
-    if real in ancestors:
-        raise ContractError(
-            "archive-link-circle",
-            f"the link '{directory.relative_to(top)}' leads back to a directory that holds it",
-            where=str(top),
-            fix="remove the link",
-        )
-    for path in sorted(directory.iterdir()):
-        if path.is_dir():
-            yield path
-            yield from _members(path, top, (*ancestors, real))
-        elif path.is_file():
-            yield path
-        elif path.is_symlink():
-            raise ContractError(
-                "archive-link-broken",
-                f"the link '{path.relative_to(top)}' leads nowhere",
-                where=str(top),
-                found=f"a link to {os.readlink(path)}",
-                fix="write a file in its place",
-            )
-        else:
-            raise ContractError(
-                "archive-member-special",
-                f"'{path.relative_to(top)}' is neither a file nor a directory",
-                where=str(top),
-                fix="keep sockets, FIFOs and devices out of the directory",
-            )
 
 
 def unpack_archive(
@@ -105,11 +96,19 @@ def unpack_archive(
     *,
     max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
     max_member_count: int = MAX_MEMBER_COUNT,
+    checkpoint: Checkpoint = lambda: None,
 ) -> None:
     """Unpack a gzip tar into ``directory``, which is made if need be.
 
     Nothing is written outside ``directory``, no link and no special file is made, no set-id bit survives. A refused
     archive may leave behind the members that came before the refused one.
+
+    Args:
+        archive: A gzip tar.
+        directory: Receives its members.
+        max_unpacked_bytes: Bound on the sum of the members' sizes; what the disk has free bounds it too.
+        max_member_count: Bound on the number of members.
+        checkpoint: Called every few megabytes; what it raises ends the unpacking.
 
     Raises:
         ContractError: no tar, cut short, over a bound, or a member that is a link, special, absolute, or holds ``..``.
@@ -117,7 +116,8 @@ def unpack_archive(
     directory.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archive, "r:gz") as tar:
-            left_bytes, left_members = max_unpacked_bytes, max_member_count
+            bound_bytes = min(max_unpacked_bytes, int(shutil.disk_usage(directory).free * _USABLE_FREE_SPACE))
+            left_bytes, left_members = bound_bytes, max_member_count
             for member in tar:
                 left_bytes, left_members = left_bytes - member.size, left_members - 1
                 if left_bytes < 0 or left_members < 0:
@@ -125,10 +125,10 @@ def unpack_archive(
                         "archive-too-large",
                         "the archive unpacks to more than is allowed",
                         where=str(archive),
-                        expected=f"at most {max_unpacked_bytes:,} bytes in {max_member_count:,} members",
-                        fix="pack only what the model needs",
+                        expected=f"at most {bound_bytes:,} bytes in {max_member_count:,} members",
+                        fix=f"pack only what the model needs, or free space in {directory}",
                     )
-                _unpack_member(tar, member, archive, directory)
+                _unpack_member(tar, member, archive, directory, checkpoint)
     except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, OSError) as error:
         # A disk that is full is not the archive's fault; a name that no file system takes is.
         if isinstance(error, OSError) and error.errno not in {None, errno.ENAMETOOLONG, errno.EINVAL}:
@@ -143,7 +143,9 @@ def unpack_archive(
         ) from error
 
 
-def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Path, directory: Path) -> None:
+def _unpack_member(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Path, directory: Path, checkpoint: Checkpoint
+) -> None:
     if member.size < 0:
         raise tarfile.ReadError(f"'{member.name}' has a negative size")
     relative = _safe_path(member, archive)
@@ -167,7 +169,7 @@ def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Path,
     source = tar.extractfile(member)
     assert source is not None  # noqa: S101 (a regular file, checked in _safe_path)
     with source, target.open("xb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
+        copy_stream(cast("BinaryIO", source), file, checkpoint)
     target.chmod((member.mode & 0o755) | 0o644)
 
 

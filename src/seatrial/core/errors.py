@@ -4,6 +4,7 @@
     ├── ContractError   an image, a program or its files break SageMaker's container contract
     ├── UserCodeError   the user's process or hook failed
     ├── ConfigError     what the user asked for on the command line or in a file cannot work
+    ├── TreeError       a directory that is copied or packed holds what cannot be
     ├── RequestError    a request to a server of ours is wrong
     ├── EngineError     a container engine is missing, or refused or lost a container
     ├── BuildError      an image could not be built
@@ -70,6 +71,10 @@ class UserCodeError(SeatrialError):
 
 class ConfigError(SeatrialError):
     """What the user asked for, on the command line, in the environment or in a file, cannot work."""
+
+
+class TreeError(SeatrialError):
+    """A directory that is copied or packed holds a file that cannot be."""
 
 
 class RequestError(SeatrialError):

@@ -1,16 +1,19 @@
 """The commands as a user types them, on program directories through the process engine."""
 
+import contextlib
 import io
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,8 +53,8 @@ def seatrial(*arguments: object, timeout: float = 50, **options: object) -> subp
 
 
 @contextmanager
-def running(*arguments: object) -> Iterator["Started"]:
-    started = Started([sys.executable, "-m", "seatrial", *map(str, arguments)])
+def running(*arguments: object, environment: Mapping[str, str] | None = None) -> Iterator["Started"]:
+    started = Started([sys.executable, "-m", "seatrial", *map(str, arguments)], environment)
     try:
         yield started
     finally:
@@ -61,8 +64,10 @@ def running(*arguments: object) -> Iterator["Started"]:
 class Started:
     """A command in the background, its stderr read line by line."""
 
-    def __init__(self, argv: list[str]) -> None:
-        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, argv: list[str], environment: Mapping[str, str] | None) -> None:
+        self.process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
         self.lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._news = threading.Condition()
         self._threads = [threading.Thread(target=self._read, args=(name,)) for name in self.lines]
@@ -157,6 +162,129 @@ while :; do sleep 0.05; done
         assert "saving" in job.lines["stdout"]
         assert any(line.startswith("Stopped after") for line in job.lines["stderr"])
     assert (tmp_path / "out" / "model.tar.gz").exists()
+
+
+def work_dirs() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("seatrial-work-*"))
+
+
+def test_train_stopped_while_data_is_copied_starts_no_container(tmp_path: Path) -> None:
+    program = write_program(tmp_path / "program", train="#!/bin/sh\necho started\n")
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(64 << 30)
+    with running("train", "--program", program, "-c", f"data={tmp_path / 'large'}", "--output", tmp_path / "o") as job:
+        job.wait_for("stderr", "Downloading")
+        assert job.end() == 130
+        assert any("Stopped before the container was started" in line for line in job.lines["stderr"])
+        assert job.lines["stdout"] == []
+
+
+def test_serve_stopped_while_the_model_is_unpacked_starts_no_container(tmp_path: Path, server: Path) -> None:
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz", compresslevel=1) as tar:
+        info = tarfile.TarInfo("zeros")
+        info.size = 3 << 30
+        with Path("/dev/zero").open("rb") as zeros:
+            tar.addfile(info, zeros)
+    with running("serve", "--program", server, "--port", 0, "--model", tmp_path / "model.tar.gz") as job:
+        job.wait_for("stderr", "Starting the container")
+        assert job.end() == 130
+        assert any("stopped before the container was started" in line for line in job.lines["stderr"])
+        assert job.lines["stdout"] == []
+
+
+def test_train_second_ctrl_c_kills_the_container_and_leaves_nothing(tmp_path: Path) -> None:
+    train = "#!/bin/sh\ntrap 'echo not yet' TERM INT\necho started $$\nwhile :; do sleep 0.05; done\n"
+    program = write_program(tmp_path / "program", train=train)
+    before = work_dirs()
+    with running("train", "--program", program, "--output", tmp_path / "o") as job:
+        job.wait_for("stdout", "started")
+        job.process.send_signal(signal.SIGINT)
+        job.wait_for("stderr", "press Ctrl-C again")
+        job.wait_for("stdout", "not yet")
+        assert job.end(signal.SIGINT) == 130
+        assert "interrupted: the container was killed, and what it had made is gone" in job.lines["stderr"]
+        assert "" not in job.lines["stderr"]
+        assert "Traceback" not in "\n".join(job.lines["stderr"])
+    assert not work_dirs() - before
+
+
+def test_train_killed_leaves_a_directory_that_the_next_one_removes(tmp_path: Path) -> None:
+    program = write_program(tmp_path / "program", train="#!/bin/sh\necho started\nsleep ${SECONDS_TO_SLEEP:-600}\n")
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with running("train", "--program", program, "--output", tmp_path / "o", environment=environment) as job:
+        job.wait_for("stdout", "started")
+        job.end(signal.SIGKILL)
+    assert list(tmp_path.glob("seatrial-work-*"))
+
+    done = seatrial(
+        "train", "--program", program, "-e", "SECONDS_TO_SLEEP=0", "--output", tmp_path / "o", env=environment
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.glob("seatrial-*"))
+
+
+@pytest.mark.docker
+def test_train_killed_leaves_a_container_that_the_next_one_removes(tmp_path: Path) -> None:
+    import docker
+
+    tag = f"seatrial-test/killed:{secrets.token_hex(4)}"
+    program = write_program(
+        tmp_path / "program",
+        train="#!/bin/sh\necho started\nexec sleep ${SECONDS_TO_SLEEP:-600}\n",
+        Dockerfile=f"FROM debian:bookworm-slim\nLABEL run={tag}\nCOPY train /usr/bin/train\n",
+    )
+    with contextlib.closing(docker.from_env()) as client:
+        client.images.build(path=str(program), tag=tag, rm=True)
+        try:
+            with running("train", "--image", tag, "--output", tmp_path / "o") as job:
+                job.wait_for("stdout", "started")
+                job.end(signal.SIGKILL)
+            assert len(client.containers.list(filters={"ancestor": tag})) == 1
+
+            done = seatrial("train", "--image", tag, "-e", "SECONDS_TO_SLEEP=0", "--output", tmp_path / "o")
+
+            assert done.returncode == 0, done.stderr
+            assert client.containers.list(all=True, filters={"ancestor": tag}) == []
+        finally:
+            client.images.remove(tag, force=True)
+
+
+def test_train_link_to_a_file_of_the_host_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of the host")
+    train = f"""#!/bin/sh
+echo plot > /opt/ml/output/data/plot
+echo weights > /opt/ml/model/weights
+ln -s /opt/ml/model/weights /opt/ml/model/latest
+ln -s {tmp_path / "secret"} /opt/ml/output/failure
+if [ "$LEAK" ]; then ln -s {tmp_path / "secret"} /opt/ml/model/leak; fi
+"""
+    program = write_program(tmp_path / "program", train=train)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    good = seatrial("train", "--program", program, "--output", tmp_path / "good", env=environment)
+    leak = seatrial(
+        "train", "--program", program, "-e", "LEAK=1", "--output", tmp_path / "o", "--json", env=environment
+    )
+
+    assert good.returncode == 0, good.stderr
+    with tarfile.open(tmp_path / "good/model.tar.gz") as tar:
+        assert tar.getnames() == ["latest", "weights"]
+    assert leak.returncode == 1
+    assert "the link 'leak' leads out of" in json.loads(leak.stdout)["FailureReason"]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["output.tar.gz"]
+    (kept,) = tmp_path.glob("seatrial-work-*/work/ml")
+    assert str(kept) in leak.stderr
+    assert (kept / "model/weights").read_text() == "weights\n"
+
+
+def test_train_failed_run_says_that_the_model_is_an_older_one(tmp_path: Path) -> None:
+    program = write_program(tmp_path / "program", train="#!/bin/sh\nexit 1\n")
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o/model.tar.gz").write_bytes(b"older")
+    done = seatrial("train", "--program", program, "--output", tmp_path / "o")
+
+    assert done.returncode == 1
+    assert "is from an earlier run" in done.stderr
 
 
 def test_train_developer_credentials_do_not_reach_the_program(tmp_path: Path) -> None:

@@ -22,16 +22,22 @@ FAILURES = ("Traceback", "Exception", "BrokenPipe", "Errno")
 
 
 def run(arguments: list[object], redirection: str, directory: Path) -> tuple[int, str]:
-    """Exit code and stderr of a command whose streams a shell has redirected."""
+    """Exit code and output of a command whose streams a shell has redirected; ``&DEAD`` is a pipe without a reader."""
     words = " ".join(f"'{word}'" for word in (sys.executable, "-m", "seatrial", *arguments))
-    done = subprocess.run(
-        ["bash", "-c", f"{words} {redirection}; exit ${{PIPESTATUS[0]}}"],
-        cwd=directory,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=50,
-    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            ["bash", "-c", f"{words} {redirection.replace('DEAD', str(writer))}"],
+            cwd=directory,
+            check=False,
+            capture_output=True,
+            text=True,
+            pass_fds=(writer,),
+            timeout=50,
+        )
+    finally:
+        os.close(writer)
     return done.returncode, done.stderr + done.stdout
 
 
@@ -44,7 +50,7 @@ def program(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("exit_code", [0, 7])
-@pytest.mark.parametrize("redirection", ["| true", "2>&1 | true", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("redirection", [">&DEAD", ">&DEAD 2>&1", "2>&DEAD", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_train_that_nobody_reads_keeps_its_model_and_exit_code(
     program: Path, tmp_path: Path, redirection: str, exit_code: int
 ) -> None:
@@ -69,7 +75,7 @@ def test_train_whose_log_has_no_room_says_so_and_goes_on(program: Path, tmp_path
 
 def test_train_json_that_nobody_reads_ends_as_sigpipe_would(program: Path, tmp_path: Path) -> None:
     arguments = ["train", "--program", program, "--output", "out", "--json", "--quiet"]
-    code, shown = run(arguments, "| true", tmp_path)
+    code, shown = run(arguments, ">&DEAD", tmp_path)
 
     assert code == 141, shown
     assert (tmp_path / "out" / "model.tar.gz").is_file()
@@ -77,8 +83,11 @@ def test_train_json_that_nobody_reads_ends_as_sigpipe_would(program: Path, tmp_p
 
 
 def test_help_that_nobody_reads_ends_as_sigpipe_would(tmp_path: Path) -> None:
-    # The reader is gone before the command begins to print.
-    assert run(["--help"], "| exec 0<&-", tmp_path) == (141, "")
+    assert run(["--help"], ">&DEAD", tmp_path) == (141, "")
+
+
+def test_wrong_usage_that_nobody_reads_keeps_its_exit_code(tmp_path: Path) -> None:
+    assert run(["fly"], "2>&DEAD", tmp_path) == (2, "")
 
 
 @pytest.fixture
@@ -126,7 +135,7 @@ def test_invoke_with_stdout_of_its_own_is_byte_exact(tmp_path: Path, url: str) -
 def test_invoke_that_nobody_reads_ends_as_sigpipe_would(tmp_path: Path, url: str) -> None:
     (tmp_path / "row.csv").write_text("1\n")
 
-    code, shown = run(["invoke", "row.csv", "--url", url], "| true", tmp_path)
+    code, shown = run(["invoke", "row.csv", "--url", url], ">&DEAD", tmp_path)
 
     assert code == 141, shown
     assert not any(word in shown for word in FAILURES), shown

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.core.archives import pack_directory, unpack_archive
-from seatrial.core.errors import ContractError
+from seatrial.core.errors import ContractError, TreeError
 
 
 def make_archive(path: Path, *members: tarfile.TarInfo, body: bytes = b"x") -> Path:
@@ -105,7 +105,7 @@ def test_pack_dangling_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "gone").symlink_to("nowhere")
 
-    with pytest.raises(ContractError, match="leads nowhere"):
+    with pytest.raises(TreeError, match="leads nowhere"):
         pack_directory(tmp_path / "model", tmp_path / "m.tar.gz")
 
 
@@ -114,7 +114,7 @@ def test_pack_link_to_its_own_parent_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model" / "file").write_text("x")
     (tmp_path / "model" / "loop").symlink_to(".")
 
-    with pytest.raises(ContractError, match="leads back"):
+    with pytest.raises(TreeError, match="leads back"):
         pack_directory(tmp_path / "model", tmp_path / "m.tar.gz")
 
 
@@ -122,7 +122,7 @@ def test_pack_fifo_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     os.mkfifo(tmp_path / "model" / "pipe")
 
-    with pytest.raises(ContractError, match="neither a file nor a directory"):
+    with pytest.raises(TreeError, match="neither a file nor a directory"):
         pack_directory(tmp_path / "model", tmp_path / "m.tar.gz")
 
 

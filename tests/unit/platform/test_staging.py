@@ -1,5 +1,7 @@
 """Staging: the tree a training container finds, and what is collected from it."""
 
+import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,14 @@ import pytest
 from seatrial.contract.layout import OptMl
 from seatrial.contract.training import ChannelConfig, ResourceConfig, read_hyperparameters, read_input_data_config
 from seatrial.core.errors import ConfigError
-from seatrial.platform.jobs.staging import ChannelSource, check_channels, collect_outputs, lay_out_training
+from seatrial.platform.jobs.staging import (
+    ChannelSource,
+    check_channels,
+    lay_out_training,
+    pack_outputs,
+    prepare_output_directory,
+    read_failure,
+)
 
 HOST = ResourceConfig(current_host="algo-1", hosts=("algo-1",))
 
@@ -63,10 +72,14 @@ def test_lay_out_channel_gives_a_private_copy(tmp_path: Path) -> None:
         ("../escape", "full", "channel-name-invalid"),
         ("", "full", "channel-name-invalid"),
         ("x" * 65, "full", "channel-name-invalid"),
+        (".", "full", "channel-name-invalid"),
+        ("..", "full", "channel-name-invalid"),
+        ("training", "nested", "channel-path-empty"),
     ],
 )
 def test_check_channels_bad_channel_is_refused(tmp_path: Path, name: str, path: str, code: str) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "nested" / "deep").mkdir(parents=True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a").write_text("x")
 
@@ -76,21 +89,94 @@ def test_check_channels_bad_channel_is_refused(tmp_path: Path, name: str, path: 
     assert caught.value.code == code
 
 
-def test_collect_outputs_packs_contents_without_their_directory(tmp_path: Path) -> None:
-    opt_ml = OptMl(tmp_path / "ml")
-    opt_ml.model_dir.mkdir(parents=True)
-    opt_ml.output_data_dir.mkdir(parents=True)
-    (opt_ml.model_dir / "tree.pkl").write_bytes(b"model")
-    opt_ml.failure_file.write_bytes(b"bad \xff byte")
+def test_check_channels_more_than_twenty_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
 
-    outputs = collect_outputs(opt_ml, tmp_path / "out")
+    check_channels({f"c{number}": source(tmp_path / "a") for number in range(20)})
+    with pytest.raises(ConfigError) as caught:
+        check_channels({f"c{number}": source(tmp_path / "a") for number in range(21)})
+
+    assert caught.value.code == "channels-over-limit"
+
+
+@pytest.fixture
+def opt_ml(tmp_path: Path) -> OptMl:
+    tree = OptMl(tmp_path / "ml")
+    tree.model_dir.mkdir(parents=True)
+    tree.output_data_dir.mkdir(parents=True)
+    return tree
+
+
+def test_pack_outputs_packs_contents_without_their_directory(tmp_path: Path, opt_ml: OptMl) -> None:
+    (opt_ml.model_dir / "tree.pkl").write_bytes(b"model")
+
+    outputs = pack_outputs(opt_ml, tmp_path / "out")
 
     assert outputs.model_archive == tmp_path / "out" / "model.tar.gz"
     assert outputs.output_archive is None
-    assert outputs.failure_text == "bad \ufffd byte"
+    assert outputs.problems == ()
 
 
-def test_collect_outputs_of_a_container_that_removed_everything_gives_nothing(tmp_path: Path) -> None:
-    outputs = collect_outputs(OptMl(tmp_path / "ml"), tmp_path / "out")
+def test_pack_outputs_of_a_container_that_removed_everything_gives_nothing(tmp_path: Path) -> None:
+    outputs = pack_outputs(OptMl(tmp_path / "ml"), tmp_path / "out")
 
-    assert (outputs.model_archive, outputs.output_archive, outputs.failure_text) == (None, None, None)
+    assert (outputs.model_archive, outputs.output_archive, outputs.problems) == (None, None, ())
+
+
+def test_pack_outputs_absolute_link_inside_the_job_is_followed(tmp_path: Path, opt_ml: OptMl) -> None:
+    (opt_ml.output_data_dir / "best.bin").write_bytes(b"best")
+    (opt_ml.model_dir / "model.bin").symlink_to("/opt/ml/output/data/best.bin")
+
+    outputs = pack_outputs(opt_ml, tmp_path / "out")
+
+    assert outputs.model_archive is not None
+    with tarfile.open(outputs.model_archive) as tar:
+        file = tar.extractfile("model.bin")
+        assert file is not None
+        assert file.read() == b"best"
+
+
+def test_pack_outputs_link_to_a_file_of_the_host_keeps_the_other_archive(tmp_path: Path, opt_ml: OptMl) -> None:
+    (tmp_path / "secret").write_text("of the host")
+    (opt_ml.model_dir / "weights").symlink_to(tmp_path / "secret")
+    (opt_ml.output_data_dir / "plot").write_bytes(b"png")
+
+    outputs = pack_outputs(opt_ml, tmp_path / "out")
+
+    assert outputs.model_archive is None
+    assert outputs.output_archive is not None
+    (problem,) = outputs.problems
+    assert "the link 'weights' leads out of" in problem
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["output.tar.gz"]
+
+
+def test_read_failure_replaces_undecodable_bytes(opt_ml: OptMl) -> None:
+    opt_ml.failure_file.write_bytes(b"bad \xff byte")
+
+    assert read_failure(opt_ml) == "bad \ufffd byte"
+
+
+def test_read_failure_never_reads_the_host_nor_waits(tmp_path: Path, opt_ml: OptMl) -> None:
+    (tmp_path / "secret").write_text("of the host")
+
+    assert read_failure(opt_ml) is None
+    opt_ml.failure_file.symlink_to(tmp_path / "secret")
+    assert read_failure(opt_ml) is None
+    opt_ml.failure_file.unlink()
+    os.mkfifo(opt_ml.failure_file)
+    assert read_failure(opt_ml) is None
+    opt_ml.failure_file.unlink()
+    opt_ml.failure_file.mkdir()
+    assert read_failure(opt_ml) is None
+
+
+def test_prepare_output_directory_refuses_what_cannot_hold_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "dangling").symlink_to("gone/deep")
+
+    prepare_output_directory(tmp_path / "new" / "deep")
+    assert list((tmp_path / "new" / "deep").iterdir()) == []
+    for unusable in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "dangling", Path("/proc/seatrial")):
+        with pytest.raises(ConfigError) as caught:
+            prepare_output_directory(unusable)
+        assert caught.value.code == "output-unusable"

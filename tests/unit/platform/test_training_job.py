@@ -23,9 +23,10 @@ class Run:
         self.lines: list[str] = []
         self.engine = FakeEngine({"tree": program})
         fields = {"training_job_name": "job-1", "image": "tree", "output_dir": tmp_path / "out", **request}
+        self.request = TrainingRequest(**fields)  # type: ignore[arg-type]
         self.job = TrainingJob(
             self.engine,
-            TrainingRequest(**fields),  # type: ignore[arg-type]
+            self.request,
             on_phase=self.phases.append,
             on_line=self.lines.append,
         )
@@ -160,6 +161,47 @@ def test_run_model_that_cannot_be_packed_fails_the_job_with_the_upload_reason(tm
     assert result.status is TrainingJobStatus.FAILED
     assert result.failure_reason is not None
     assert result.failure_reason.startswith("ClientError: Artifact upload failed:the link 'latest' leads nowhere")
+    assert len(result.upload_problems) == 1
+
+
+def test_run_unusable_output_starts_no_container(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    run = Run(tmp_path, writes_a_model, output_dir=tmp_path / "file")
+
+    with pytest.raises(ConfigError) as caught:
+        run.job.run(run.work_dir)
+
+    assert caught.value.code == "output-unusable"
+    assert run.engine.handles == []
+
+
+@pytest.mark.parametrize("phase", [S.STARTING, S.DOWNLOADING])
+def test_stop_before_the_container_starts_none(tmp_path: Path, phase: SecondaryStatus) -> None:
+    (tmp_path / "iris.csv").write_text("1\n")
+    channel = ChannelSource(path=tmp_path / "iris.csv", config=ChannelConfig())
+    run = Run(tmp_path, writes_a_model, channels={"training": channel})
+    job = TrainingJob(
+        run.engine, run.request, on_phase=lambda entered: job.stop() if entered is phase else None, on_line=print
+    )
+    result = job.run(run.work_dir)
+
+    assert result.secondary_status is S.STOPPED
+    assert result.exit_code is None
+    assert run.engine.handles == []
+
+
+def test_run_output_directory_lost_meanwhile_fails_and_names_it(tmp_path: Path) -> None:
+    def program(container: FakeContainer) -> int:
+        (tmp_path / "out").rmdir()
+        (tmp_path / "out").write_text("in the way")
+        return writes_a_model(container)
+
+    run = Run(tmp_path, program)
+    result = run.job.run(run.work_dir)
+
+    assert result.status is TrainingJobStatus.FAILED
+    assert str(tmp_path / "out") in result.upload_problems[0]
+    assert (run.work_dir / "ml/model/tree.pkl").read_bytes() == b"model"
 
 
 def test_run_unknown_image_is_refused_before_anything_is_staged(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from seatrial.contract.limits import (
 )
 from seatrial.core.archives import unpack_archive
 from seatrial.core.errors import ConfigError, ContractError
+from seatrial.core.trees import Checkpoint
 from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mount, Network, PublishedPort
 from seatrial.platform.last_lines import LastLines
 
@@ -37,6 +38,8 @@ class ReplicaRequest:
     model: Path | None = None
     """A directory or a ``model.tar.gz``; ``None`` gives an empty ``/opt/ml/model``."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the container, where the engine has labels."""
     host_port: int = 0
     host_address: str = "127.0.0.1"
     startup_budget_seconds: float = PING_STARTUP_BUDGET_SECONDS
@@ -116,7 +119,14 @@ class Replica:
         self._handle.remove()
 
 
-def start_replica(engine: Engine, request: ReplicaRequest, work_dir: Path, on_line: OnLine) -> Replica:
+def start_replica(
+    engine: Engine,
+    request: ReplicaRequest,
+    work_dir: Path,
+    on_line: OnLine,
+    *,
+    checkpoint: Checkpoint = lambda: None,
+) -> Replica:
     """Unpack the model and start the container.
 
     Args:
@@ -124,6 +134,8 @@ def start_replica(engine: Engine, request: ReplicaRequest, work_dir: Path, on_li
         request: What to run.
         work_dir: An empty directory of the caller's that outlives the replica.
         on_line: Receives the container's output.
+        checkpoint: Called every few megabytes while the model is unpacked, and before the container is started; what it
+            raises ends the start.
 
     Raises:
         ConfigError: the model is not there.
@@ -135,25 +147,27 @@ def start_replica(engine: Engine, request: ReplicaRequest, work_dir: Path, on_li
         image=request.image,
         arguments=("serve",),
         environment=dict(request.environment),
-        mounts=(_model_mount(request.model, work_dir),),
+        mounts=(_model_mount(request.model, work_dir, checkpoint),),
         ports=(
             PublishedPort(container_port=SERVING_PORT, host_port=request.host_port, host_address=request.host_address),
         ),
         network=Network.PRIVATE,
+        labels=request.labels,
     )
     engine.check_image(spec)
+    checkpoint()
     last_lines = LastLines(on_line)
     return Replica(engine.start(spec, last_lines), request, last_lines)
 
 
-def _model_mount(model: Path | None, work_dir: Path) -> Mount:
+def _model_mount(model: Path | None, work_dir: Path, checkpoint: Checkpoint) -> Mount:
     model_dir = work_dir / "model"
     if model is None:
         model_dir.mkdir()
     elif model.is_dir():
         model_dir = model
     elif model.is_file():
-        unpack_archive(model, model_dir)
+        unpack_archive(model, model_dir, checkpoint=checkpoint)
     else:
         raise ConfigError(
             "model-missing",

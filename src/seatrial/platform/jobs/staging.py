@@ -7,12 +7,14 @@ the user's data. Outputs are packed in the service's layout: ``model.tar.gz`` fr
 
 from __future__ import annotations
 
-import shutil
+import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from seatrial.contract.layout import OptMl
+from seatrial.contract.layout import OPT_ML, OptMl
+from seatrial.contract.limits import CHANNELS_MAX_COUNT
 from seatrial.contract.names import CHANNEL_NAME
 from seatrial.contract.training import (
     ChannelConfig,
@@ -22,7 +24,13 @@ from seatrial.contract.training import (
     write_resource_config,
 )
 from seatrial.core.archives import pack_directory
-from seatrial.core.errors import ConfigError
+from seatrial.core.errors import ConfigError, SeatrialError, TreeError
+from seatrial.core.trees import Checkpoint, MountView, OutsideError, copy_file, copy_tree, open_regular, walk
+
+SHARED_DIRECTORIES = ("input", "model", "output")
+"""What of ``/opt/ml`` is the job's. The rest is the image's: ``/opt/ml/code`` stays visible (contract.md §1.1)."""
+
+_FAILURE_READ_MAX_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +48,28 @@ class TrainingOutputs:
 
     model_archive: Path | None
     output_archive: Path | None
-    failure_text: str | None
+    problems: tuple[str, ...]
+    """One sentence for each directory that could not be packed."""
 
 
 def check_channels(channels: Mapping[str, ChannelSource]) -> None:
-    """Refuse a channel that cannot be staged.
+    """Refuse what cannot be staged, before anything is.
 
     Raises:
-        ConfigError: a bad name, a missing path, or an empty directory.
+        ConfigError: too many channels, a bad name, a missing path, or a directory without a file.
     """
+    if len(channels) > CHANNELS_MAX_COUNT:
+        raise ConfigError(
+            "channels-over-limit",
+            "a training job has too many channels",
+            found=f"{len(channels)} channels",
+            expected=f"at most {CHANNELS_MAX_COUNT}",
+            fix="put several files into one channel",
+        )
     for name, channel in channels.items():
         where = f"channel '{name}'"
-        if not CHANNEL_NAME.is_met_by(name):
+        # '.' and '..' meet the pattern, but no directory can have such a name.
+        if not CHANNEL_NAME.is_met_by(name) or name in {".", ".."}:
             raise ConfigError(
                 "channel-name-invalid",
                 f"'{name}' is no channel name",
@@ -66,10 +84,10 @@ def check_channels(channels: Mapping[str, ChannelSource]) -> None:
                 found="no such file or directory",
                 fix=f"pass --channel {name}=PATH with a directory or file that exists",
             )
-        if channel.path.is_dir() and not any(channel.path.iterdir()):
+        if channel.path.is_dir() and not any(not entry.is_directory for entry in walk(channel.path)):
             raise ConfigError(
                 "channel-path-empty",
-                f"the data of {where} is an empty directory",
+                f"the data of {where} is a directory without files",
                 where=str(channel.path),
                 expected="at least one file, as SageMaker refuses a prefix without objects",
                 fix="put the data there, or leave the channel out",
@@ -82,51 +100,103 @@ def lay_out_training(
     hyperparameters: Mapping[str, str],
     channels: Mapping[str, ChannelSource],
     resource_config: ResourceConfig,
+    checkpoint: Checkpoint = lambda: None,
 ) -> None:
     """Make the tree that ``train`` finds, below ``opt_ml.root``.
 
+    Args:
+        opt_ml: Where; it does not exist yet.
+        hyperparameters: Written to ``hyperparameters.json``.
+        channels: Copied, in the order of the mapping; see ``check_channels``.
+        resource_config: Written to ``resourceconfig.json``.
+        checkpoint: Called every few megabytes; what it raises ends the copying.
+
     Raises:
-        ConfigError: as ``check_channels``.
+        TreeError: a channel holds a link that leads nowhere, a FIFO, socket or device, or what may not be read.
+        OSError: the copy cannot be written.
     """
-    check_channels(channels)
     for directory in (opt_ml.input_config_dir, opt_ml.input_data_dir, opt_ml.model_dir, opt_ml.output_data_dir):
         directory.mkdir(parents=True, exist_ok=True)
     write_hyperparameters(opt_ml, hyperparameters)
     write_input_data_config(opt_ml, {name: channel.config for name, channel in channels.items()})
     write_resource_config(opt_ml, resource_config)
     for name, channel in channels.items():
-        _copy(channel.path, opt_ml.channel_dir(name))
+        _copy(channel.path, opt_ml.channel_dir(name), checkpoint)
 
 
-def _copy(source: Path, channel_dir: Path) -> None:
+def _copy(source: Path, channel_dir: Path, checkpoint: Checkpoint) -> None:
     if source.is_dir():
-        shutil.copytree(source, channel_dir, copy_function=shutil.copyfile)
-    else:
-        channel_dir.mkdir(parents=True)
-        shutil.copyfile(source, channel_dir / source.name)
+        copy_tree(source, channel_dir, checkpoint=checkpoint)
+        return
+    channel_dir.mkdir(parents=True)
+    name = PurePosixPath(source.name)
+    copy_file(source.resolve(), channel_dir / name, top=source.parent, name=name, checkpoint=checkpoint)
 
 
-def collect_outputs(opt_ml: OptMl, destination: Path) -> TrainingOutputs:
-    """Pack what the container left into ``destination``.
+def prepare_output_directory(directory: Path) -> None:
+    """Make sure that outputs can be written before hours are spent on making them.
 
     Raises:
-        ContractError: the model or output directory holds a dangling link or a special file.
+        ConfigError: the directory cannot be made, or no file can be made in it.
     """
-    model_archive = destination / "model.tar.gz"
-    output_archive = destination / "output.tar.gz"
-    has_model = opt_ml.model_dir.is_dir() and pack_directory(opt_ml.model_dir, model_archive)
-    has_output = opt_ml.output_data_dir.is_dir() and pack_directory(opt_ml.output_data_dir, output_archive)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory) as probe:
+            probe.write(b"\0")
+            probe.flush()
+    except OSError as error:
+        raise ConfigError(
+            "output-unusable",
+            "the directory for the outputs cannot be written",
+            where=str(directory),
+            found=(error.strerror or str(error)).lower(),
+            expected="a directory in which files can be made",
+            fix="name another one with --output",
+        ) from error
+
+
+def mounted_tree(opt_ml: OptMl) -> MountView:
+    """The job's directories as its container sees them, to follow the links it left."""
+    return MountView({OPT_ML / name: opt_ml.root / name for name in SHARED_DIRECTORIES})
+
+
+def pack_outputs(opt_ml: OptMl, destination: Path) -> TrainingOutputs:
+    """Pack what the container left into ``destination``; what cannot be packed does not keep the rest from it."""
+    view = mounted_tree(opt_ml)
+    problems: list[str] = []
+
+    def pack(directory: Path, archive: Path) -> Path | None:
+        try:
+            return archive if pack_directory(directory, archive, resolve=view.resolve) else None
+        except SeatrialError as error:
+            problems.append(error.sentence())
+        except OSError as error:
+            problems.append(f"{archive} cannot be written: {(error.strerror or str(error)).lower()}")
+        return None
+
     return TrainingOutputs(
-        model_archive=model_archive if has_model else None,
-        output_archive=output_archive if has_output else None,
-        failure_text=read_failure(opt_ml),
+        model_archive=pack(opt_ml.model_dir, destination / "model.tar.gz") if _exists(opt_ml.model_dir) else None,
+        output_archive=pack(opt_ml.output_data_dir, destination / "output.tar.gz")
+        if _exists(opt_ml.output_data_dir)
+        else None,
+        problems=tuple(problems),
     )
 
 
+def _exists(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
 def read_failure(opt_ml: OptMl) -> str | None:
-    """The text of the ``failure`` file, undecodable bytes replaced; ``None`` when there is none."""
+    """The text of the ``failure`` file, undecodable bytes replaced.
+
+    ``None`` when there is none, or when it is no regular file of the job's: a FIFO would be waited for, and a link may
+    lead to a file of this machine.
+    """
+    path = opt_ml.failure_file
     try:
-        with opt_ml.failure_file.open("rb") as file:
-            return file.read(65_536).decode("utf-8", errors="replace")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        found = mounted_tree(opt_ml).resolve(path)
+        with open_regular(found, top=path.parent, name=PurePosixPath(path.name)) as file:
+            return file.read(_FAILURE_READ_MAX_BYTES).decode("utf-8", errors="replace")
+    except (OSError, OutsideError, TreeError):
         return None

@@ -13,19 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seatrial.contract.environment import training_environment
-from seatrial.contract.failure import compose_failure_reason
+from seatrial.contract.failure import compose_failure_reason, upload_failure_reason
 from seatrial.contract.layout import OPT_ML, OptMl
 from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, TRAINING_STOP_GRACE_SECONDS
 from seatrial.contract.names import LOCAL_REGION, host_name, training_job_arn
 from seatrial.contract.statuses import PRIMARY_OF, TRAINING_TRANSITIONS, SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import InstanceGroup, ResourceConfig
-from seatrial.core.errors import InternalError, SeatrialError
+from seatrial.core.errors import InternalError
 from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mount, Network
-from seatrial.platform.jobs.staging import ChannelSource, collect_outputs, lay_out_training, read_failure
+from seatrial.platform.jobs.staging import (
+    SHARED_DIRECTORIES,
+    ChannelSource,
+    check_channels,
+    lay_out_training,
+    pack_outputs,
+    prepare_output_directory,
+    read_failure,
+)
 from seatrial.platform.last_lines import LastLines
-
-SHARED_DIRECTORIES = ("input", "model", "output")
-"""What of ``/opt/ml`` is the job's. The rest is the image's: ``/opt/ml/code`` stays visible (contract.md §1.1)."""
 
 HOMOGENEOUS_GROUP_NAME = "homogeneousCluster"
 """The instance group of a job that names none (contract.md §1.3)."""
@@ -47,6 +52,8 @@ class TrainingRequest:
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, ChannelSource] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of the container, where the engine has labels."""
     instance_type: str = "ml.m5.large"
     max_runtime_seconds: float = MAX_RUNTIME_DEFAULT_SECONDS
     stop_grace_seconds: float = TRAINING_STOP_GRACE_SECONDS
@@ -58,13 +65,20 @@ class TrainingResult:
 
     status: TrainingJobStatus
     secondary_status: SecondaryStatus
-    exit_code: int
+    exit_code: int | None
+    """The container's; ``None`` when the job was stopped before it had one."""
     failure_reason: str | None
     model_archive: Path | None
     output_archive: Path | None
     training_seconds: float
     """From the start of the container to its end."""
     last_lines: tuple[str, ...]
+    upload_problems: tuple[str, ...] = ()
+    """One sentence for each directory of the container that is in no archive; the work directory still holds it."""
+
+
+class _StopRequestedError(Exception):
+    """``TrainingJob.stop`` was called before the container started."""
 
 
 class TrainingJob:
@@ -79,7 +93,10 @@ class TrainingJob:
         self._stop_requested = threading.Event()
 
     def stop(self) -> None:
-        """Ask for the end: SIGTERM to the container, 120 seconds, SIGKILL; artifacts are kept."""
+        """Ask for the end: SIGTERM to the container, 120 seconds, SIGKILL; artifacts are kept.
+
+        Before the container has started, none is started any more.
+        """
         self._stop_requested.set()
 
     def run(self, work_dir: Path) -> TrainingResult:
@@ -94,18 +111,47 @@ class TrainingJob:
         opt_ml = OptMl(work_dir / "ml")
         spec = self._spec(opt_ml)
         self._on_phase(self._phase)
+        check_channels(self._request.channels)
+        prepare_output_directory(self._request.output_dir)
         self._engine.check_ready()
         self._engine.check_image(spec)
+        try:
+            self._download(opt_ml)
+        except _StopRequestedError:
+            return self._stopped_before_start()
+        self._enter(SecondaryStatus.TRAINING)
+        exit_status, ending, seconds = self._run_container(spec)
+        return self._finish(opt_ml, exit_status, ending, seconds)
+
+    def _download(self, opt_ml: OptMl) -> None:
+        self._check_stop()
         self._enter(SecondaryStatus.DOWNLOADING)
         lay_out_training(
             opt_ml,
             hyperparameters=self._request.hyperparameters,
             channels=self._request.channels,
             resource_config=self._resource_config(),
+            checkpoint=self._check_stop,
         )
-        self._enter(SecondaryStatus.TRAINING)
-        exit_status, ending, seconds = self._run_container(spec)
-        return self._finish(opt_ml, exit_status, ending, seconds)
+        self._check_stop()
+
+    def _check_stop(self) -> None:
+        if self._stop_requested.is_set():
+            raise _StopRequestedError
+
+    def _stopped_before_start(self) -> TrainingResult:
+        self._enter(SecondaryStatus.STOPPING)
+        self._enter(SecondaryStatus.STOPPED)
+        return TrainingResult(
+            status=TrainingJobStatus.STOPPED,
+            secondary_status=SecondaryStatus.STOPPED,
+            exit_code=None,
+            failure_reason=None,
+            model_archive=None,
+            output_archive=None,
+            training_seconds=0.0,
+            last_lines=(),
+        )
 
     def _resource_config(self) -> ResourceConfig:
         hosts = (host_name(1),)
@@ -133,6 +179,7 @@ class TrainingJob:
             ),
             mounts=tuple(Mount(source=opt_ml.root / name, target=OPT_ML / name) for name in SHARED_DIRECTORIES),
             network=Network.PRIVATE,
+            labels=self._request.labels,
         )
 
     def _run_container(self, spec: ContainerSpec) -> tuple[ExitStatus, SecondaryStatus, float]:
@@ -157,27 +204,26 @@ class TrainingJob:
         if ending is SecondaryStatus.COMPLETED and not exit_status.is_success:
             ending = SecondaryStatus.FAILED
         self._enter(SecondaryStatus.UPLOADING)
+        outputs = pack_outputs(opt_ml, self._request.output_dir)
         failure_reason = None
-        model_archive = output_archive = None
-        try:
-            outputs = collect_outputs(opt_ml, self._request.output_dir)
-            model_archive, output_archive = outputs.model_archive, outputs.output_archive
-        except SeatrialError as error:
-            ending, failure_reason = SecondaryStatus.FAILED, f"ClientError: Artifact upload failed:{error.sentence()}"
-        if ending is SecondaryStatus.FAILED and failure_reason is None:
+        if ending is SecondaryStatus.FAILED:
             failure_reason = compose_failure_reason(
                 read_failure(opt_ml), exit_status.exit_code, is_out_of_memory=exit_status.is_out_of_memory
             )
+        elif outputs.problems:
+            ending = SecondaryStatus.FAILED
+            failure_reason = upload_failure_reason(outputs.problems)
         self._enter(ending)
         return TrainingResult(
             status=PRIMARY_OF[ending],
             secondary_status=ending,
             exit_code=exit_status.exit_code,
             failure_reason=failure_reason,
-            model_archive=model_archive,
-            output_archive=output_archive,
+            model_archive=outputs.model_archive,
+            output_archive=outputs.output_archive,
             training_seconds=seconds,
             last_lines=self._last_lines.lines(),
+            upload_problems=outputs.problems,
         )
 
     def _enter(self, phase: SecondaryStatus) -> None:
