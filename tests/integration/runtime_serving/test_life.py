@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -110,6 +111,29 @@ def test_serve_exits_with_the_reason_when_the_handler_cannot_work(
     assert f"[{code}]" in line
     for text in texts:
         assert text in server.log
+
+
+@pytest.mark.parametrize(
+    ("package", "source", "texts"),
+    [
+        ("uvicorn", "raise ModuleNotFoundError('gone', name='uvicorn')", ["[serve-extra-missing]", "lacks uvicorn"]),
+        ("numpy", "raise ModuleNotFoundError('gone', name='numpy')", ["[serve-extra-missing]", "lacks numpy"]),
+        (
+            "uvloop",
+            "raise ImportError('libuv.so.1 is gone')",
+            ["[serve-extra-broken]", "libuv.so.1", "uvloop.py"],
+        ),
+        ("httptools", "import not_there", ["[serve-extra-broken]", "No module named 'not_there'", "httptools.py"]),
+    ],
+)
+def test_serve_whose_server_cannot_be_imported_says_whether_it_is_missing(
+    serve: Any, tmp_path: Path, package: str, source: str, texts: list[str]
+) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / f"{package}.py").write_text(source)
+    server = serve(PLAIN, PYTHONPATH=str(tmp_path / "packages"))
+    assert server.wait_exit() == 1
+    assert not [text for text in texts if text not in server.log]
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,9 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
-from seatrial.core.errors import ConfigError
-
-try:
-    import uvicorn
-    import uvloop
-except ImportError as error:
-    raise ConfigError(
-        "serve-extra-missing",
-        "this environment has no HTTP server",
-        found=str(error),
-        fix="pip install 'seatrial[serve]'",
-    ) from error
+import httptools  # noqa: F401 (uvicorn imports it when it starts; where it is missing that shall be told before)
+import uvicorn
+import uvloop
 
 Message = MutableMapping[str, Any]
 Application = Callable[

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
-from seatrial.core.errors import SeatrialError
+from seatrial.core.errors import ConfigError, SeatrialError
 from seatrial.runtime.serving import messages, sharing
 from seatrial.runtime.serving.locate import HandlerFile
 from seatrial.runtime.serving.messages import Heartbeats
@@ -30,6 +30,9 @@ from seatrial.runtime.serving.requirements import install_requirements
 from seatrial.runtime.serving.settings import Settings
 
 logger = logging.getLogger("seatrial.serving")
+
+SERVE_EXTRA = frozenset({"uvicorn", "uvloop", "httptools", "numpy"})
+"""Modules that ``pip install 'seatrial[serve]'`` brings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,22 @@ def run_template(plan: TemplatePlan) -> NoReturn:
         os._exit(code)
 
 
+def _server_not_importable(error: ImportError) -> ConfigError:
+    if isinstance(error, ModuleNotFoundError) and error.name in SERVE_EXTRA:
+        return ConfigError(
+            "serve-extra-missing",
+            f"this environment lacks {error.name}, without which there is no serving",
+            fix="pip install 'seatrial[serve]'",
+        )
+    logger.error("the HTTP server cannot be imported", exc_info=error)
+    return ConfigError(
+        "serve-extra-broken",
+        "the packages that serving needs are installed and cannot be imported",
+        found=f"{type(error).__name__}: {error}",
+        fix="read the traceback above; pip install --force-reinstall 'seatrial[serve]'",
+    )
+
+
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     # Whatever else is raised in the user's code counts as a failure of it.
     raise KeyboardInterrupt
@@ -85,7 +104,10 @@ class _Template:
         if plan.installs and plan.handler.requirements is not None:
             install_requirements(plan.handler.requirements, plan.settings.startup_timeout_seconds)
         # Imported here: the supervisor shares this module, and stays free of the server and of numpy.
-        from seatrial.runtime.serving import user_code, worker  # noqa: PLC0415
+        try:
+            from seatrial.runtime.serving import user_code, worker  # noqa: PLC0415
+        except ImportError as error:
+            raise _server_not_importable(error) from error
 
         self._worker = worker
         self._user_code = user_code
