@@ -6,6 +6,8 @@ import re
 
 from source_tree import DOCS, SLUG, raised_errors
 
+from seatrial.cli.main import EXIT_CODES
+
 PAGE = DOCS / "reference" / "errors.md"
 
 _SECTION = re.compile(
@@ -50,6 +52,13 @@ def test_every_section_names_the_kind_that_the_code_raises() -> None:
 
 def test_every_section_says_what_to_do() -> None:
     assert [slug for slug, (_, text) in _sections().items() if "**Fix:**" not in text] == []
+
+
+def test_every_exit_code_of_a_slug_is_in_its_section_and_the_other_way() -> None:
+    ends_with = re.compile(r"command\s+ends\s+with\s+(\d+)")
+    told = {slug: [int(code) for code in ends_with.findall(text)] for slug, (_, text) in _sections().items()}
+
+    assert {slug: codes for slug, codes in told.items() if codes} == {slug: [code] for slug, code in EXIT_CODES.items()}
 
 
 def test_every_heading_of_the_third_level_is_a_section() -> None:

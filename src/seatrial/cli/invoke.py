@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import urllib3
@@ -60,9 +61,10 @@ def command(
         "User-Agent": f"seatrial/{__version__}",
         **parse_pairs("--header", headers),
     }
+    invocations_url = _invocations_url(url)
     body = sys.stdin.buffer.read() if file == "-" else _read(Path(file))
     response = _post(
-        _invocations_url(url),
+        invocations_url,
         body,
         {name: value for name, value in request_headers.items() if value is not None},
         timeout_seconds,
@@ -103,7 +105,25 @@ def _read(path: Path) -> bytes:
 
 
 def _invocations_url(url: str) -> str:
+    if not _is_server_address(url):
+        raise ConfigError(
+            "url-invalid",
+            "--url takes the address of an HTTP server",
+            found=f"'{url}'",
+            expected=f"http:// or https:// and a host, such as http://127.0.0.1:{SERVING_PORT}",
+            fix="pass the address that 'seatrial serve' prints",
+        )
     return url if url.rstrip("/").endswith("/invocations") else f"{url.rstrip('/')}/invocations"
+
+
+def _is_server_address(url: str) -> bool:
+    if any(character.isspace() or not character.isprintable() for character in url):
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or half an IPv6 address
+        return False
 
 
 def _post(url: str, body: bytes, headers: dict[str, str], timeout_seconds: float) -> urllib3.BaseHTTPResponse:

@@ -33,7 +33,12 @@ EXIT_CODES: Mapping[str, int] = {
     "program-not-executable": 126,
     "program-crlf": 126,
     "program-interpreter-missing": 126,
+    "program-wrong-format": 126,
     "program-without-entrypoint": 127,
+    "startup-interrupted": 130,
+    **dict.fromkeys(
+        ("environment-over-limit", "hyperparameters-over-limit", "program-not-found", "python-not-found"), 2
+    ),
 }
 """Exit codes of error slugs that have one of their own."""
 

@@ -32,7 +32,12 @@ def test_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) ->
         (ConfigError("x", "x"), 2),
         (EngineError("x", "x"), 125),
         (ContractError("program-not-executable", "x"), 126),
+        (ContractError("program-wrong-format", "x"), 126),
         (ContractError("program-without-entrypoint", "x"), 127),
+        (ContractError("hyperparameters-over-limit", "x"), 2),
+        (ContractError("environment-over-limit", "x"), 2),
+        (ContractError("program-not-found", "x"), 2),
+        (ConfigError("startup-interrupted", "x"), 130),
         (UserCodeError("x", "x"), 1),
     ],
 )
