@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +12,12 @@ import click
 
 from seatrial.core.errors import ConfigError
 from seatrial.engines.base import Engine
+
+OLDEST_PYTHON = (3, 10)
+"""What the runtime needs of a program directory's interpreter."""
+
+_ASK_VERSION = "import sys; print('Python %d.%d' % sys.version_info[:2])"
+_ANSWER_SECONDS = 20.0
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,7 +52,8 @@ def choose_engine(program: Path | None, image: str | None, python: Path | None) 
     """The engine that the options ask for, and the image to give it.
 
     Raises:
-        ConfigError: neither or both of ``--program`` and ``--image`` were given.
+        ConfigError: neither or both of ``--program`` and ``--image`` were given, or ``--python`` is no Python that can
+            run the program.
     """
     if (program is None) == (image is None):
         raise ConfigError(
@@ -60,8 +69,46 @@ def choose_engine(program: Path | None, image: str | None, python: Path | None) 
         return DockerEngine(), image
     from seatrial.engines.process import ProcessEngine
 
+    if python is not None:
+        check_python(python)
     uri = image if image is not None else Path(program or ".").resolve().as_uri()
     return ProcessEngine(python=python), uri
+
+
+def check_python(python: Path) -> None:
+    """Start an interpreter and ask for its version.
+
+    Raises:
+        ConfigError: it does not start, is no Python, or is too old.
+    """
+    found = _version_or_problem(python)
+    version = re.fullmatch(r"Python (\d+)\.(\d+)", found)
+    if version is None or tuple(map(int, version.groups())) < OLDEST_PYTHON:
+        raise ConfigError(
+            "python-unusable",
+            "--python takes the interpreter of a Python environment",
+            where=str(python.absolute()),
+            found=found,
+            expected=f"Python {'.'.join(map(str, OLDEST_PYTHON))} or later",
+            fix="pass the path of one, such as .venv/bin/python",
+        )
+
+
+def _version_or_problem(python: Path) -> str:
+    argv = [str(python.absolute()), "-c", _ASK_VERSION]
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=_ANSWER_SECONDS, check=False,
+        )  # fmt: skip
+    except OSError as error:
+        return str(error.strerror).lower()
+    except subprocess.TimeoutExpired:
+        return f"no answer within {_ANSWER_SECONDS:g} seconds"
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    if done.returncode:
+        return f"exit code {done.returncode}: {lines[-1] if lines else 'no message'}"
+    return lines[-1] if lines else "a program that says nothing"
 
 
 def parse_pairs(option: str, texts: Iterable[str]) -> dict[str, str]:

@@ -36,9 +36,7 @@ EXIT_CODES: Mapping[str, int] = {
     "program-wrong-format": 126,
     "program-without-entrypoint": 127,
     "startup-interrupted": 130,
-    **dict.fromkeys(
-        ("environment-over-limit", "hyperparameters-over-limit", "program-not-found", "python-not-found"), 2
-    ),
+    **dict.fromkeys(("environment-over-limit", "hyperparameters-over-limit", "program-not-found"), 2),
 }
 """Exit codes of error slugs that have one of their own."""
 
