@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import statistics
-import tempfile
+import signal
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import click
-import urllib3
 
 from seatrial.cli import _demo_images
+from seatrial.cli._demo_measuring import INVOCATION_COUNT, iris_file, measure
 from seatrial.cli._output import Output
+from seatrial.cli._signals import INTERRUPTED_EXIT_CODE
 from seatrial.contract.statuses import TrainingJobStatus
 from seatrial.contract.training import ChannelConfig
 from seatrial.core.errors import EngineError, SeatrialError, UserCodeError
@@ -23,10 +25,9 @@ from seatrial.engines.base import Engine
 from seatrial.platform.endpoints.replica import ReplicaRequest, start_replica
 from seatrial.platform.jobs.staging import ChannelSource
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
+from seatrial.platform.work_dirs import WorkDirectory, work_directory
 
 HYPERPARAMETERS: Mapping[str, str] = {"max_leaf_nodes": "5"}
-INVOCATION_COUNT = 200
-"""Invocations of one row each, one after the other, of which the table shows the median."""
 
 _SHOWN_PREDICTIONS = 5
 
@@ -74,6 +75,16 @@ class Run:
     invoke_seconds: float
 
 
+@dataclass(slots=True, kw_only=True)
+class Logbook:
+    """What has been done so far."""
+
+    runs: list[Run] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    """Built; they stay in the Docker engine."""
+    has_failed: bool = False
+
+
 @click.command("demo")
 @click.option(
     "--engine", "engine_name", type=click.Choice(["process", "docker"]), default="process", show_default=True,
@@ -84,29 +95,77 @@ def command(*, engine_name: str, quiet: bool) -> int:
     """Train and serve a scikit-learn tree in both example containers and compare them.
 
     Each container is trained on the iris data, served, and asked for predictions, all through SageMaker's container
-    contract. The exit code is 1 when a container failed or the two disagree.
+    contract. The exit code is 1 when a container failed or the two disagree. Ctrl-C removes the containers and what
+    they made.
     """
-    runs: list[Run] = []
-    has_failed = False
+    log = Logbook()
     with Output(is_quiet=quiet) as out:
-        for example in EXAMPLES:
-            out.say(f"── {example.name}")
-            missing = _missing(example) if engine_name == "process" else []
-            if missing:
-                out.say(f"skipped: {example.name} needs {', '.join(missing)}, not installed here")
-                continue
-            try:
-                runs.append(_run(example, engine_name, out))
-            except EngineError as error:
-                out.error(error)
-                out.say(f"skipped: {example.name} cannot run here")
-                has_failed |= engine_name == "docker"
-            except SeatrialError as error:
-                out.error(error)
-                has_failed = True
-        agree = len({run.predictions for run in runs}) <= 1
-        _report(out, runs, agree=agree)
-    return 0 if runs and agree and not has_failed else 1
+        try:
+            with _one_interrupt():
+                _run_all(engine_name, log, out)
+        except KeyboardInterrupt:
+            out.say(_what_is_left(log))
+            return INTERRUPTED_EXIT_CODE
+        agree = len({run.predictions for run in log.runs}) <= 1
+        _report(out, log.runs, agree=agree)
+    return 0 if log.runs and agree and not log.has_failed else 1
+
+
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """The first SIGINT or SIGTERM raises KeyboardInterrupt; further ones do not interrupt the removal that follows."""
+
+    def handle(signal_number: int, frame: FrameType | None) -> None:
+        for number in previous:
+            signal.signal(number, lambda *_: None)
+        raise KeyboardInterrupt
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in previous:
+            signal.signal(number, handle)
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _what_is_left(log: Logbook) -> str:
+    gone = "interrupted: the containers and what they made are gone"
+    if not log.images:
+        return gone
+    images = " ".join(log.images)
+    return f"{gone}; what was built stays for the next time, until you run 'docker image rm {images}'"
+
+
+def _run_all(engine_name: str, log: Logbook, out: Output) -> None:
+    for example in EXAMPLES:
+        out.say(f"── {example.name}")
+        missing = _missing(example) if engine_name == "process" else []
+        if missing:
+            out.say(f"skipped: {example.name} needs {', '.join(missing)}, not installed here")
+            continue
+        try:
+            engine = _engine(engine_name)
+            with work_directory(engine) as work:
+                log.runs.append(_Voyage(example, engine, work, log, out).run())
+        except EngineError as error:
+            out.error(error)
+            out.say(f"skipped: {example.name} cannot run here")
+            log.has_failed |= engine_name == "docker"
+        except SeatrialError as error:
+            out.error(error)
+            log.has_failed = True
+
+
+def _engine(name: str) -> Engine:
+    if name == "docker":
+        from seatrial.engines.docker import DockerEngine
+
+        return DockerEngine()
+    from seatrial.engines.process import ProcessEngine
+
+    return ProcessEngine()
 
 
 def _missing(example: Example) -> list[str]:
@@ -118,14 +177,17 @@ def _missing(example: Example) -> list[str]:
 class _Voyage:
     """One example from its data to its predictions, through one engine."""
 
-    def __init__(self, example: Example, engine_name: str, work_dir: Path, out: Output) -> None:
+    def __init__(self, example: Example, engine: Engine, work: WorkDirectory, log: Logbook, out: Output) -> None:
         self._example = example
-        self._work_dir = work_dir
+        self._engine = engine
+        self._work = work
+        self._log = log
         self._out = out
         self._is_measuring = False
-        self._engine, self._image = self._prepare(engine_name)
+        self._image = ""
 
     def run(self) -> Run:
+        self._image = self._prepare()
         result = self._train()
         if result.model_archive is None or result.status is not TrainingJobStatus.COMPLETED:
             self._out.last_lines(result.last_lines)
@@ -136,26 +198,24 @@ class _Voyage:
             )
         return self._serve_and_invoke(result.model_archive, result.training_seconds)
 
-    def _prepare(self, engine_name: str) -> tuple[Engine, str]:
+    def _prepare(self) -> str:
         directory = _demo_images.examples_directory() / self._example.directory
-        if engine_name == "docker":
-            from seatrial.engines.docker import DockerEngine
-
-            engine = DockerEngine()
-            engine.check_ready()
-            self._out.phase("Building the image")
-            return engine, _demo_images.build_example_image(directory, self._work_dir / "context", self._out.log_line)
-        from seatrial.engines.process import ProcessEngine
-
-        return ProcessEngine(), (directory / self._example.program).resolve().as_uri()
+        self._engine.check_ready()
+        if self._engine.name == "process":
+            return (directory / self._example.program).resolve().as_uri()
+        self._out.phase("Building the image")
+        image = _demo_images.build_example_image(directory, self._work.path / "context", self._out.log_line)
+        self._log.images.append(image)
+        return image
 
     def _train(self) -> TrainingResult:
         request = TrainingRequest(
             training_job_name=f"demo-{self._example.name}",
             image=self._image,
-            output_dir=self._work_dir / "output",
+            output_dir=self._work.path / "output",
             hyperparameters=HYPERPARAMETERS,
             channels={"training": ChannelSource(path=iris_file(), config=ChannelConfig(content_type="text/csv"))},
+            labels=self._work.labels,
         )
         job = TrainingJob(
             self._engine,
@@ -168,7 +228,7 @@ class _Voyage:
     def _serve_and_invoke(self, model_archive: Path, train_seconds: float) -> Run:
         self._out.phase("Starting the server")
         started = time.monotonic()
-        request = ReplicaRequest(image=self._image, model=model_archive)
+        request = ReplicaRequest(image=self._image, model=model_archive, labels=self._work.labels)
         with start_replica(self._engine, request, self._directory("serve"), self._server_line) as replica:
             try:
                 replica.wait_until_healthy()
@@ -178,7 +238,7 @@ class _Voyage:
             ready_seconds = time.monotonic() - started
             self._out.phase(f"Invoking {INVOCATION_COUNT} times, the server's log left out")
             self._is_measuring = True
-            predictions, accuracy, invoke_seconds = _measure(f"{replica.url}/invocations")
+            predictions, accuracy, invoke_seconds = measure(f"{replica.url}/invocations")
             self._out.phase("Stopping the server")
             replica.stop()
         shown = ", ".join(predictions[:_SHOWN_PREDICTIONS])
@@ -197,68 +257,9 @@ class _Voyage:
             self._out.log_line(line)
 
     def _directory(self, name: str) -> Path:
-        directory = self._work_dir / name
+        directory = self._work.path / name
         directory.mkdir()
         return directory
-
-
-def _run(example: Example, engine_name: str, out: Output) -> Run:
-    with tempfile.TemporaryDirectory(prefix="seatrial-demo-") as work_dir:
-        return _Voyage(example, engine_name, Path(work_dir), out).run()
-
-
-def _measure(url: str) -> tuple[list[str], float, float]:
-    """Predictions of the payload, accuracy over all of iris, median seconds of one row."""
-    labels, rows = _labels_and_rows()
-    with urllib3.PoolManager(retries=False) as pool:
-        predictions = _invoke(pool, url, payload_file().read_bytes())
-        predicted_labels = _invoke(pool, url, "\n".join(rows).encode())
-        if len(predicted_labels) != len(labels):
-            raise UserCodeError(
-                "invocation-failed",
-                "the server did not answer one prediction a record",
-                where=url,
-                found=f"{len(predicted_labels)} predictions",
-                expected=f"{len(labels)}",
-            )
-        accuracy = statistics.fmean(map(str.__eq__, predicted_labels, labels))
-        return predictions, accuracy, _median_seconds(pool, url, rows[0].encode())
-
-
-def iris_file() -> Path:
-    """The training data: the species, then four measurements."""
-    return _demo_images.examples_directory() / "decision-trees/local_test/test_dir/input/data/training/iris.csv"
-
-
-def payload_file() -> Path:
-    """Rows of four measurements."""
-    return _demo_images.examples_directory() / "decision-trees/local_test/payload.csv"
-
-
-def _labels_and_rows() -> tuple[list[str], list[str]]:
-    pairs = [line.partition(",") for line in iris_file().read_text().splitlines() if line]
-    return [label for label, _, _ in pairs], [row for _, _, row in pairs]
-
-
-def _invoke(pool: urllib3.PoolManager, url: str, body: bytes) -> list[str]:
-    response = pool.request("POST", url, body=body, headers={"Content-Type": "text/csv", "Accept": "text/csv"})
-    if response.status != 200:
-        raise UserCodeError(
-            "invocation-failed",
-            "the server did not answer 200",
-            where=url,
-            found=f"HTTP {response.status}: {response.data[:200].decode(errors='replace')}",
-        )
-    return response.data.decode().split()
-
-
-def _median_seconds(pool: urllib3.PoolManager, url: str, body: bytes) -> float:
-    seconds = []
-    for _ in range(INVOCATION_COUNT):
-        started = time.perf_counter()
-        _invoke(pool, url, body)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
 
 
 def _report(out: Output, runs: Sequence[Run], *, agree: bool) -> None:
