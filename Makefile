@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A stamp is the time of an installation; it is done again when a version or a dependency has changed.
 STAMPS := $(VENV)/stamps
-INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# The first installation shows pip's progress; a later one only brings what has changed.
+INSTALL = $(BIN)/python -m pip install $(if $(wildcard $@),--quiet) --constraint constraints.txt
 
 PYTEST_ARGS ?=
 SHELL_SCRIPTS := .ci/run scripts/docker-engine scripts/make-venv $(shell ls examples/*/*.sh examples/*/local_test/*.sh 2>/dev/null)
@@ -50,10 +51,12 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/base: pyproject.toml constraints.txt | $(STAMPS)/venv
+	@echo "Installing Seatrial and what it needs in $(VENV); the first time may take a minute or two"
 	$(INSTALL) --editable '.[all]'
 	@touch $@
 
 $(STAMPS)/examples $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/base
+	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs in $(VENV); the first time may take a minute or two"
 	$(INSTALL) --group $(@F)
 	@touch $@
 

@@ -72,6 +72,37 @@ def test_make_alone_lists_the_targets() -> None:
     assert listed == ["help", "demo", "test", "lint", "types", "docs", "bench", "clean"]
 
 
+def commands_of_demo(venv: Path) -> list[str]:
+    """What ``make demo`` would run with a virtual environment, one command a line."""
+    finished = run("make", "--dry-run", "--no-print-directory", "demo", f"VENV={venv}", MAKEFLAGS="", MAKELEVEL="")
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.splitlines()
+
+
+def test_make_demo_says_what_it_installs_before_it_does_and_shows_the_progress(tmp_path: Path) -> None:
+    commands = commands_of_demo(tmp_path / "venv")
+
+    installations = [index for index, command in enumerate(commands) if "pip install" in command]
+    assert len(installations) == 2
+    for index in installations:
+        assert "--quiet" not in commands[index]
+        assert commands[index - 1].startswith('echo "Installing')
+        assert "a minute or two" in commands[index - 1]
+
+
+def test_make_demo_with_an_older_installation_is_quiet_about_what_is_there(tmp_path: Path) -> None:
+    stamps = tmp_path / "venv" / "stamps"
+    stamps.mkdir(parents=True)
+    for name in ("venv", "base", "examples"):
+        (stamps / name).touch()
+        os.utime(stamps / name, (0, 0))
+
+    assert ["--quiet" in command for command in commands_of_demo(tmp_path / "venv") if "pip install" in command] == [
+        True,
+        True,
+    ]
+
+
 @pytest.mark.parametrize("arguments", [(), ("restart",)])
 def test_docker_engine_without_a_known_command_shows_the_usage(arguments: tuple[str, ...]) -> None:
     finished = run(SCRIPTS / "docker-engine", *arguments)
