@@ -28,6 +28,8 @@ from seatrial.contract.training import (
 TRAIN = Path(sys.executable).with_name("train")
 DEADLINE_SECONDS = 30.0
 
+_IN_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+
 
 class TrainProcess:
     """``train`` started and followed line by line, stdout and stderr merged as in a job's log."""
@@ -101,14 +103,21 @@ class JobDir:
         return self.write(self.opt_ml.code_dir, name, source)
 
     def start(self, *argv: str, **environment: str) -> TrainProcess:
+        return self._start(argv or (str(TRAIN),), environment, subprocess.DEVNULL)
+
+    def start_in_terminal(self) -> TrainProcess:
+        """``train`` in a terminal of its own; what is written to ``process.stdin`` is typed there."""
+        return self._start((sys.executable, "-c", _IN_TERMINAL, str(TRAIN)), {}, subprocess.PIPE)
+
+    def _start(self, argv: tuple[str, ...], environment: Mapping[str, str], stdin: int) -> TrainProcess:
         inherited = {
             name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_START") if name in os.environ
         }
         process = subprocess.Popen(
-            argv or (str(TRAIN),),
+            argv,
             cwd=self.work_dir,
             env={**inherited, "SAGEMAKER_BASE_DIR": str(self.opt_ml.root), **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,112 @@ def train(job):
 
     assert job_dir.run().process.returncode == 7
     assert job_dir.failure == "mine"
+
+
+@pytest.mark.parametrize(
+    ("death", "exit_code", "failure"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", 139, "the training process was killed by SIGSEGV (exit code 139)"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137, "the training process was killed by SIGKILL (exit code 137); "),
+        ("os._exit(3)", 3, "the training process ended with exit code 3 without an exception (os._exit?)"),
+        ("os._exit(0)", 0, None),
+    ],
+)
+def test_train_whose_process_dies_leaves_a_failure_file_all_the_same(
+    job_dir: JobDir, death: str, exit_code: int, failure: str | None
+) -> None:
+    job_dir.algorithm(f"import os, signal\ndef train(job):\n    {death}\n")
+
+    run = job_dir.run()
+
+    assert run.process.returncode == exit_code
+    assert (job_dir.failure or "").startswith(failure or "")
+    assert (job_dir.failure is None) == (failure is None)
+    assert ("Fatal Python error: Segmentation fault" in run.lines) == ("SIGSEGV" in death)
+    assert any('algorithm.py", line 3 in train' in line for line in run.lines) == ("SIGSEGV" in death)
+
+
+def test_train_that_wrote_its_failure_file_and_dies_keeps_it(job_dir: JobDir) -> None:
+    job_dir.algorithm(
+        """
+import os
+def train(job):
+    (job.output_dir.parent / "failure").write_text("mine")
+    os._exit(7)
+"""
+    )
+
+    assert job_dir.run().process.returncode == 7
+    assert job_dir.failure == "mine"
+
+
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2", "SIGHUP", "SIGQUIT", "SIGINT", "SIGTERM"])
+def test_a_signal_sent_to_train_reaches_the_handler_that_the_program_set(job_dir: JobDir, name: str) -> None:
+    job_dir.algorithm(
+        f"""
+import signal, sys
+def train(job):
+    signal.signal(signal.{name}, lambda *_: sys.exit(9))
+    print("ready")
+    while True:
+        signal.pause()
+"""
+    )
+    run = job_dir.start()
+    run.wait_for_line("ready")
+
+    run.process.send_signal(getattr(signal, name))
+
+    assert run.wait() == 9
+
+
+def test_a_ctrl_c_of_the_terminal_reaches_the_program_once(job_dir: JobDir) -> None:
+    job_dir.algorithm(
+        """
+import os, signal, sys
+def train(job):
+    interrupts = []
+    signal.signal(signal.SIGINT, lambda *_: interrupts.append("x"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(len(interrupts)))
+    print(f"first process {os.getppid()}")
+    while True:
+        signal.pause()
+        print("interrupted", len(interrupts))
+"""
+    )
+    run = job_dir.start_in_terminal()
+    first = int(run.wait_for_line("first process").rpartition(" ")[2])
+
+    assert run.process.stdin
+    with run.process.stdin as keyboard:
+        keyboard.write("\x03")
+        keyboard.flush()
+        run.wait_for_line("interrupted 1")
+        os.kill(first, signal.SIGTERM)  # comes after a SIGINT that was passed on, if there was one
+        code = run.wait()
+
+    assert code == 1
+
+
+def test_a_program_ends_when_the_first_process_is_killed(job_dir: JobDir) -> None:
+    job_dir.algorithm("import os, signal\ndef train(job):\n    print('program', os.getpid())\n    signal.pause()\n")
+    run = job_dir.start()
+    program = int(run.wait_for_line("program").rpartition(" ")[2])
+
+    run.process.kill()
+
+    assert run.wait() == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while _is_running(program):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
 
 
 def test_train_without_a_program_says_where_it_looked(job_dir: JobDir) -> None:

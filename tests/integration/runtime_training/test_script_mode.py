@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 import tarfile
@@ -60,6 +61,18 @@ def make_wheel(path: Path, module: str, source: str) -> Path:
     return wheel
 
 
+def test_a_script_that_crashes_in_native_code_leaves_its_python_stack(job_dir: JobDir) -> None:
+    job_dir.configure(sagemaker_program="train.py")
+    job_dir.code("train.py", "import os, signal\ndef work():\n    os.kill(os.getpid(), signal.SIGSEGV)\nwork()\n")
+
+    run = job_dir.run()
+
+    assert run.process.returncode == 1
+    assert "ExitCode 139" in str(job_dir.failure)
+    assert "Fatal Python error: Segmentation fault" in str(job_dir.failure)
+    assert any('train.py", line 3 in work' in line for line in run.lines)
+
+
 def test_a_script_written_for_the_toolkit_runs_unchanged(job_dir: JobDir, tmp_path: Path) -> None:
     script = job_dir.write(tmp_path / "source", "train.py", TOOLKIT_SCRIPT)
     with tarfile.open(tmp_path / "sourcedir.tar.gz", "w:gz") as tar:
@@ -110,9 +123,10 @@ def test_a_script_that_raises_leaves_the_toolkit_s_failure_text(job_dir: JobDir)
     run = job_dir.run()
 
     assert run.process.returncode == 1
-    assert job_dir.failure == (
+    assert re.fullmatch(
         'ExecuteUserScriptError:\nExitCode 1\nErrorMessage "ValueError: the data is bad"\n'
-        f'Command "{sys.executable} -- train.py --epochs 3"'
+        'Command "/.*/python[0-9.]* -- train.py --epochs 3"',
+        job_dir.failure or "",
     )
     assert "Traceback (most recent call last):" in run.lines
     assert not job_dir.opt_ml.success_file.exists()

@@ -5,6 +5,7 @@ Source: contract.md §1.7. The first lines of the file matter: SageMaker shows 1
 
 from __future__ import annotations
 
+import signal
 import traceback
 
 from seatrial.contract.failure import render_failure_text
@@ -45,6 +46,36 @@ def report_failure(error: BaseException, opt_ml: OptMl) -> int:
         announce(f"the job has failed\n{trace.rstrip()}")
     write_failure_file(opt_ml, text)
     return _exit_code(error)
+
+
+def report_end(ended_with: int, opt_ml: OptMl) -> int:
+    """Tell of a process that ended otherwise than well and left no failure file.
+
+    Args:
+        ended_with: Its exit code, or minus the number of the signal that killed it.
+        opt_ml: Where the failure file belongs.
+
+    Returns:
+        The exit code, 128 + n for signal n, as a shell counts.
+    """
+    exit_code = ended_with if ended_with > 0 else 128 - ended_with
+    if not opt_ml.failure_file.exists():
+        summary = _end_summary(ended_with, exit_code)
+        announce(f"the job has failed: {summary}")
+        write_failure_file(opt_ml, render_failure_text(summary))
+    return exit_code
+
+
+def _end_summary(ended_with: int, exit_code: int) -> str:
+    if ended_with > 0:
+        return f"the training process ended with exit code {exit_code} without an exception (os._exit?)"
+    number = -ended_with
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        name = f"signal {number}"
+    hint = "; often the instance has too little memory" if number == signal.SIGKILL else ""
+    return f"the training process was killed by {name} (exit code {exit_code}){hint}"
 
 
 def summarise(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import io
 import os
 import sys
@@ -29,3 +30,10 @@ def write_line_by_line() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+
+
+def show_crashes() -> None:
+    """Make this process, and Python programs that it starts, write their Python stacks to stderr when they crash."""
+    with contextlib.suppress(RuntimeError, ValueError, OSError):  # stderr is closed
+        faulthandler.enable()
+    os.environ.setdefault("PYTHONFAULTHANDLER", "1")

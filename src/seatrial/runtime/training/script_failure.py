@@ -14,6 +14,8 @@ KILLED_EXIT_CODE = 137
 """128 + SIGKILL, as a shell counts."""
 
 _TRACEBACK_MARK = "Traceback (most recent call last):"
+_CRASH_MARK = "Fatal Python error: "
+"""Of faulthandler, see ``show_crashes``."""
 _KEPT_LINE_COUNT = 200
 _KEPT_LINE_CHARACTERS = 2_000
 _LAST_LINE_COUNT = 5
@@ -32,9 +34,11 @@ class StderrTail:
         self._lines.append(line[:_KEPT_LINE_CHARACTERS])
 
     def error_message(self) -> str:
-        """The exception at the end of the last Python traceback; with none, the last lines."""
+        """The exception at the end of the last Python traceback, or the stack of a crash; with none, the last lines."""
         lines = list(self._lines)
         for index in range(len(lines) - 1, -1, -1):
+            if lines[index].startswith(_CRASH_MARK):
+                return "\n".join(line for line in lines[index:] if line.strip())
             # A launcher such as torchrun puts its own mark before each line of a worker.
             prefix, mark, _ = lines[index].partition(_TRACEBACK_MARK)
             if mark and (message := _exception_after(lines[index + 1 :], prefix)):

@@ -6,7 +6,7 @@ import pytest
 
 from seatrial.contract.layout import OptMl
 from seatrial.core.errors import ContractError
-from seatrial.runtime.training.failure import report_failure
+from seatrial.runtime.training.failure import report_end, report_failure
 from seatrial.runtime.training.script_failure import ScriptFailure
 
 
@@ -83,6 +83,40 @@ def test_report_failure_of_sys_exit_follows_its_code(
 
 def test_report_failure_of_an_interrupt_is_130(opt_ml: OptMl) -> None:
     assert report_failure(raised(KeyboardInterrupt()), opt_ml) == 130
+
+
+@pytest.mark.parametrize(
+    ("ended_with", "exit_code", "summary"),
+    [
+        (3, 3, "the training process ended with exit code 3 without an exception (os._exit?)"),
+        (-11, 139, "the training process was killed by SIGSEGV (exit code 139)"),
+        (
+            -9,
+            137,
+            "the training process was killed by SIGKILL (exit code 137); often the instance has too little memory",
+        ),
+        (-40, 168, "the training process was killed by signal 40 (exit code 168)"),
+    ],
+)
+def test_report_end_of_a_process_that_left_no_reason_tells_how_it_ended(
+    opt_ml: OptMl, capsys: pytest.CaptureFixture[str], ended_with: int, exit_code: int, summary: str
+) -> None:
+    assert report_end(ended_with, opt_ml) == exit_code
+
+    assert opt_ml.failure_file.read_text() == summary
+    assert capsys.readouterr().err == f"seatrial: the job has failed: {summary}\n"
+
+
+def test_report_end_of_a_process_that_left_a_reason_adds_nothing(
+    opt_ml: OptMl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opt_ml.output_dir.mkdir()
+    opt_ml.failure_file.write_text("mine")
+
+    assert report_end(1, opt_ml) == 1
+
+    assert opt_ml.failure_file.read_text() == "mine"
+    assert capsys.readouterr().err == ""
 
 
 def test_report_failure_keeps_the_program_s_own_failure_file(opt_ml: OptMl) -> None:

@@ -46,6 +46,15 @@ def test_error_message_of_a_launcher_s_marked_lines_is_without_the_mark() -> Non
     assert tail_of(marked).error_message() == "ValueError: bad data"
 
 
+def test_error_message_of_a_crash_is_its_python_stack() -> None:
+    crash = (
+        'Fatal Python error: Segmentation fault\n\nCurrent thread 0x1 (most recent call first):\n  File "t.py", line 2'
+    )
+
+    assert tail_of(f"{TRACEBACK}\n{crash}\n").error_message() == crash.replace("\n\n", "\n")
+    assert tail_of(f"{crash}\n{TRACEBACK}\n").error_message() == "ValueError: bad data"
+
+
 def test_error_message_without_a_traceback_is_the_last_lines() -> None:
     assert tail_of("\n".join(map(str, range(10))) + "\n\n").error_message() == "5\n6\n7\n8\n9"
     assert tail_of("").error_message() == ""
