@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,8 +23,8 @@ import pytest
 import seatrial
 from seatrial.contract.layout import OPT_ML
 from seatrial.core.errors import ContractError, EngineError
-from seatrial.engines import isolation, plan
-from seatrial.engines.base import ContainerSpec, Handle, Mount, Network, PublishedPort
+from seatrial.engines import cgroups, isolation, plan
+from seatrial.engines.base import ContainerSpec, Handle, Mount, Network, PublishedPort, ResourceLimits
 from seatrial.engines.isolation import Isolation, find_isolation
 from seatrial.engines.process import ProcessEngine
 
@@ -36,6 +39,7 @@ class Program:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.name = f"test-{secrets.token_hex(4)}"
         self.lines: list[str] = []
         self.handles: list[Handle] = []
 
@@ -365,22 +369,26 @@ def test_scratch_directory_without_namespaces_is_removed(program: Program) -> No
 # --- no trace -------------------------------------------------------------------------------------------------------
 
 _PARENT = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from seatrial.engines.base import ContainerSpec, Mount, PublishedPort, ResourceLimits
 from seatrial.contract.layout import OPT_ML
 from seatrial.engines.isolation import Isolation
 from seatrial.engines.process import ProcessEngine
-program, ml, kind = sys.argv[1:]
+program, ml, channel, kind, name, has_limits = sys.argv[1:]
 engine = ProcessEngine(isolation=Isolation(kind))
 handle = engine.start(
     ContainerSpec(
-        image=Path(program).as_uri(), arguments=("train",), mounts=(Mount(source=Path(ml), target=OPT_ML),),
+        image=Path(program).as_uri(), arguments=("train",), name=name,
+        mounts=(
+            Mount(source=Path(ml), target=OPT_ML), Mount(source=Path(channel), target=OPT_ML / "input/data/training")
+        ),
         ports=(PublishedPort(container_port=8080),),
+        limits=ResourceLimits(memory_bytes=256 << 20, cpu_count=1) if has_limits else ResourceLimits(),
     ),
-    lambda line: print(line, flush=True),
+    lambda line: os.write(1, (line + "\\n").encode()),
 )
-print("address", handle.address(8080)[1], flush=True)
+os.write(1, f"address {handle.address(8080)[1]}\\n".encode())
 time.sleep(600)
 """
 
@@ -394,9 +402,27 @@ if os.fork() == 0:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 lock = open(f"{{ml}}/lock{{os.getpid()}}", "w")
 fcntl.flock(lock, fcntl.LOCK_EX)
-print("locked", flush=True)
+os.write(1, b"locked\\n")
 time.sleep(600)
 """
+
+
+@contextlib.contextmanager
+def _parent(program: Program, tmp_path: Path, kind: Isolation) -> Iterator[subprocess.Popen[str]]:
+    """A process that has started the program and waits to be killed."""
+    for name in ("ml", "channel", "tmp"):
+        (tmp_path / name).mkdir()
+    paths = (str(program.directory), str(tmp_path / "ml"), str(tmp_path / "channel"))
+    with subprocess.Popen(
+        [sys.executable, "-c", _PARENT, *paths, kind.value, program.name, "limits" if _can_limit() else ""],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+    ) as parent:
+        try:
+            yield parent
+        finally:
+            parent.kill()
 
 
 @pytest.mark.slow
@@ -409,18 +435,12 @@ def test_death_of_the_caller_ends_the_container_and_leaves_nothing(
         pytest.skip("not possible here")
     program.write(_HOLD.format(python=sys.executable))
     (program.directory / "seatrial.toml").write_text("honours_base_dir = true\n")
-    (tmp_path / "ml").mkdir()
-    (tmp_path / "tmp").mkdir()
     mounts = _host_mounts()
-    with subprocess.Popen(
-        [sys.executable, "-c", _PARENT, str(program.directory), str(tmp_path / "ml"), kind.value],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
-    ) as parent:
+    with _parent(program, tmp_path, kind) as parent:
         assert parent.stdout is not None
         port = _read_until_held(parent.stdout)
         descendants = _descendants(parent.pid)
+        assert bool(_control_groups(program.name)) == _can_limit()
         parent.kill()
     _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in descendants), "processes are left")
     locks = list((tmp_path / "ml").glob("lock*"))
@@ -432,6 +452,42 @@ def test_death_of_the_caller_ends_the_container_and_leaves_nothing(
         socket.create_connection(("127.0.0.1", port), timeout=1)
     assert _host_mounts() == mounts
     assert list((tmp_path / "tmp").iterdir()) == []
+    assert _control_groups(program.name) == []
+    assert not (tmp_path / "ml/input").exists()
+
+
+def _can_limit() -> bool:
+    try:
+        cgroups.create(f"probe-{os.getpid()}", ResourceLimits(memory_bytes=256 << 20, cpu_count=1)).remove()
+    except EngineError:
+        return False
+    return True
+
+
+def _control_groups(name: str) -> list[str]:
+    places = cgroups.find_hierarchies()
+    parents = {*places.version_2, *(path for _, path in places.version_1)}
+    return [str(group) for parent in parents for group in parent.glob(f"seatrial-{name}-*")]
+
+
+@pytest.mark.slow
+def test_death_of_a_helper_and_the_caller_at_once_leaves_nothing(program: Program, tmp_path: Path) -> None:
+    """The launcher has something to say then, and nobody to say it to."""
+    if find_isolation().isolation is not Isolation.ROOT or not _can_limit():
+        pytest.skip("needs a container with control groups")
+    program.write(_HOLD.format(python=sys.executable))
+    with _parent(program, tmp_path, Isolation.ROOT) as parent:
+        assert parent.stdout is not None
+        _read_until_held(parent.stdout)
+        launcher = min(_descendants(parent.pid))
+        relay = next(pid for pid in _descendants(launcher) if b"-I" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(launcher, signal.SIGSTOP)
+        os.kill(relay, signal.SIGKILL)
+        parent.kill()
+        parent.wait()
+        os.kill(launcher, signal.SIGCONT)
+    _until(lambda: not Path(f"/proc/{launcher}").exists(), "the launcher is left")
+    assert _control_groups(program.name) == []
 
 
 def _read_until_held(output: IO[str]) -> int:

@@ -38,7 +38,7 @@ def main() -> NoReturn:
     for listener in instructions["listeners"]:
         os.set_inheritable(listener["fd"], False)
     for notice in instructions["notices"]:
-        os.write(1, notice.encode() + b"\n")
+        _say(notice)
     launcher = _Launcher(instructions, control)
     try:
         launcher.start()
@@ -182,7 +182,7 @@ class _Launcher:
                 return None
             for name in [name for name, helper in self._helpers.items() if helper == pid]:
                 del self._helpers[name]
-                os.write(1, f"seatrial: the container's {name} process has ended\n".encode())
+                _say(f"seatrial: the container's {name} process has ended")
 
     def _end_helpers(self) -> None:
         """Let the relay deliver what is on its way, then end the others."""
@@ -224,6 +224,12 @@ class _Launcher:
     def report(self, report: Report) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more
             os.write(self._control, json.dumps(report).encode() + b"\n")
+
+
+def _say(line: str) -> None:
+    """Add a line to the container's output; the caller, who reads it, may be gone."""
+    with contextlib.suppress(OSError):
+        os.write(1, line.encode() + b"\n")
 
 
 def _relay(ports: dict[int, int], stop_in: int, stop_out: int) -> None:
