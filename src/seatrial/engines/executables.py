@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import stat
 import sys
 from pathlib import Path
 
@@ -31,9 +32,21 @@ def check(executable: Path, path: str) -> None:
     Raises:
         ContractError: a sentence on the one thing that stands in the way.
     """
-    if executable.is_dir():
+    if not os.path.exists(executable):
         raise ContractError(
-            "program-not-executable", "a directory cannot be executed", where=str(executable), fix="name a file"
+            "program-without-entrypoint",
+            f"{executable.name!r} is a link that leads to no file",
+            where=str(executable),
+            found=f"a link to {executable.readlink()}",
+            fix="correct the link, or put the program itself there",
+        )
+    if not executable.is_file():  # a FIFO would also keep whoever opens it waiting
+        raise ContractError(
+            "program-not-executable",
+            f"{executable.name!r} is no file that can be executed",
+            where=str(executable),
+            found=_kind(executable),
+            fix=f"rename it, and add an executable file named {executable.name!r} if none is installed elsewhere",
         )
     if not os.access(executable, os.X_OK):
         raise ContractError(
@@ -52,6 +65,12 @@ def check(executable: Path, path: str) -> None:
         _check_script(executable, head, path)
     else:
         _check_binary(executable, head)
+
+
+def _kind(path: Path) -> str:
+    mode = path.stat().st_mode
+    kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def _check_script(executable: Path, head: bytes, path: str) -> None:

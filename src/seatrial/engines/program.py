@@ -128,12 +128,12 @@ def _find(name: str, directory: Path, path: str, sources: Mapping[str, Path]) ->
     """The executable a name stands for: itself when it has a slash, else the first hit on PATH."""
     if "/" in name:
         executable = directory / name
-        if not _on_host(executable, sources).exists():
+        if not os.path.lexists(_on_host(executable, sources)):
             raise _missing(name, directory)
         return executable
     own = directory / name
-    if own.is_file():
-        return own  # one without its run bit is a mistake to tell, not a reason to look further
+    if os.path.lexists(own):
+        return own  # one that cannot be executed is a mistake to tell, not a reason to look further
     for folder in path.split(os.pathsep):
         candidate = Path(folder) / name
         if candidate.is_file() and os.access(candidate, os.X_OK):
@@ -142,13 +142,6 @@ def _find(name: str, directory: Path, path: str, sources: Mapping[str, Path]) ->
 
 
 def _missing(name: str, directory: Path) -> ContractError:
-    if (directory / name).is_dir():
-        return ContractError(
-            "program-without-entrypoint",
-            f"{name!r} is a directory, not a program",
-            where=str(directory),
-            fix=f"rename the directory and add an executable file named {name!r}",
-        )
     return ContractError(
         "program-without-entrypoint",
         f"there is no program {name!r}",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -127,11 +130,31 @@ def test_resolve_of_a_missing_program_shows_the_nearest_names(directory: Path, p
     assert fault.found == "'srve', 'a.py'"
 
 
-def test_resolve_of_a_directory_says_so(directory: Path, python: Path) -> None:
-    (directory / "serve").mkdir()
-    fault = _fault(directory, python, "serve")
-    assert fault.code == "program-without-entrypoint"
-    assert "is a directory" in fault.what
+def _make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(path))  # a socket's path is at most 107 bytes
+
+
+@pytest.mark.parametrize("name", ["train", "./train"])
+@pytest.mark.parametrize(
+    ("make", "code", "found"),
+    [
+        (Path.mkdir, "program-not-executable", "a directory"),
+        (lambda path: os.mkfifo(path, 0o755), "program-not-executable", "a FIFO"),
+        (_make_socket, "program-not-executable", "a socket"),
+        (lambda path: path.symlink_to("/dev/null"), "program-not-executable", "a device"),
+        (lambda path: path.symlink_to("gone"), "program-without-entrypoint", "a link to gone"),
+        (lambda path: path.symlink_to("train"), "program-without-entrypoint", "a link to train"),
+    ],
+    ids=["directory", "fifo", "socket", "device", "dangling link", "link to itself"],
+)
+def test_resolve_of_what_is_no_file_does_not_fall_back_to_the_environment(
+    directory: Path, python: Path, *, make: Callable[[Path], None], code: str, found: str, name: str
+) -> None:
+    make(directory / "train")
+    fault = _fault(directory, python, name)
+    assert (fault.code, fault.found) == (code, found)
+    assert fault.where == str(directory / "train")
 
 
 def test_resolve_without_run_bit_does_not_fall_back_to_the_environment(directory: Path, python: Path) -> None:
