@@ -27,6 +27,20 @@ def keep_user_frames(error: BaseException) -> None:
         member.__traceback__ = _shortened(member.__traceback__)
 
 
+def summarise(error: BaseException) -> str:
+    """``ExceptionClass: message``, as the last line of a traceback has it, in one line."""
+    message = " ".join(message_of(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def message_of(error: BaseException) -> str:
+    """``str(error)``, and what Python's own tracebacks say of an exception that cannot do that."""
+    try:
+        return str(error)
+    except Exception:
+        return "<exception str() failed>"
+
+
 def last_user_line(error: BaseException) -> str | None:
     """``FILE, line N`` of the innermost frame that is not ours."""
     lines = [

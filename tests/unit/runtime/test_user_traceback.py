@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from seatrial.contract.layout import OptMl
+from seatrial.core.errors import RequestError
 from seatrial.runtime import algorithm
+from seatrial.runtime.serving.replies import reply_to_exception
 from seatrial.runtime.training.failure import report_failure
 from seatrial.runtime.user_traceback import keep_user_frames
 
@@ -105,6 +107,30 @@ def test_keep_user_frames_shortens_what_an_exception_is_chained_to(tmp_path: Pat
     text = "".join(traceback.format_exception(error))
     assert text.count(f'File "{path}"') == 2
     assert not any(mark in text for mark in OURS)
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+def test_report_failure_of_an_exception_without_text_leaves_a_failure_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failure, _ = reported(Mute(), tmp_path, capsys)
+
+    assert failure.splitlines()[0] == "Mute: <exception str() failed>"
+
+
+def test_reply_to_an_exception_without_text_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    assert reply_to_exception(Mute(), ()).status == 500
+    assert "prediction failed: <exception str() failed>" in caplog.text
+
+
+def test_reply_with_half_a_surrogate_pair_is_sent_all_the_same() -> None:
+    reply = reply_to_exception(RequestError("malformed-body", "no number: \ud800"), ())
+
+    assert (reply.status, reply.body) == (400, b"no number: \\ud800\n")
 
 
 def test_keep_user_frames_of_a_coroutine_drops_asyncio_s() -> None:

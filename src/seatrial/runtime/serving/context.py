@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
+from types import MappingProxyType
 from typing import overload
 
 from seatrial.contract.limits import CUSTOM_ATTRIBUTES_MAX_CHARACTERS, SESSION_ID_MAX_CHARACTERS
@@ -121,9 +122,9 @@ class Context:
         self._set(Header.CLOSED_SESSION_ID, _checked_session_id(session_id))
 
     @property
-    def response_headers(self) -> dict[str, str]:
-        """What was set so far, by lower-case name."""
-        return self._response_headers
+    def response_headers(self) -> Mapping[str, str]:
+        """What was set so far, by lower-case name; ``set_response_header`` checks and adds."""
+        return MappingProxyType(self._response_headers)
 
     @property
     def response_status(self) -> int | None:
@@ -196,8 +197,8 @@ class Context:
     def get_response_content_type(self, number: int = 0) -> str | None:
         return self._response_headers.get(Header.CONTENT_TYPE)
 
-    def get_response_headers(self, number: int = 0) -> dict[str, str]:
-        return self._response_headers
+    def get_response_headers(self, number: int = 0) -> Mapping[str, str]:
+        return self.response_headers
 
     def get_response_header(self, *arguments: int | str) -> str | None:
         """``(name)``, or ``(0, name)``."""

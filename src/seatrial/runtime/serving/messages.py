@@ -132,12 +132,16 @@ def describe_error(error: errors.SeatrialError) -> Failed:
 
 def _cut(error: errors.SeatrialError, max_characters: int) -> Failed:
     def cut(text: str | None) -> str | None:
-        return text[:max_characters] if text else None
+        return sendable(text) if text else None
+
+    def sendable(text: str) -> str:
+        # Half a surrogate pair, from a file's name that is no UTF-8 for instance, has no place in JSON.
+        return text[:max_characters].encode(errors="backslashreplace").decode()
 
     return Failed(
         error_class=type(error).__name__,
         code=error.code,
-        what=error.what[:max_characters],
+        what=sendable(error.what),
         where=cut(error.where),
         found=cut(error.found),
         expected=cut(error.expected),

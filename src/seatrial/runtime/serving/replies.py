@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from seatrial.contract.serving import Header
 from seatrial.core.errors import RequestError, UserCodeError
-from seatrial.runtime.user_traceback import keep_user_frames
+from seatrial.runtime.user_traceback import keep_user_frames, message_of
 
 logger = logging.getLogger("seatrial.serving")
 
@@ -57,7 +57,7 @@ class Reply(NamedTuple):
 def sentence_reply(status: int, sentence: str, *headers: tuple[bytes, bytes]) -> Reply:
     """A reply that is one line of plain text."""
     text = " ".join(sentence.split())[:MESSAGE_MAX_CHARACTERS]
-    return Reply(status, f"{text}\n".encode(), PLAIN_TEXT, headers)
+    return Reply(status, f"{text}\n".encode(errors="backslashreplace"), PLAIN_TEXT, headers)
 
 
 def reply_to_exception(error: BaseException, raw_headers: Iterable[tuple[bytes, bytes]]) -> Reply:
@@ -93,11 +93,11 @@ def _message_of(error: BaseException) -> str:
         message = getattr(error, attribute, None)
         if isinstance(message, str) and message:
             return message
-    return str(error)
+    return message_of(error)
 
 
 def _log_failure(error: BaseException, raw_headers: Iterable[tuple[bytes, bytes]]) -> None:
     inference_id = next((value for name, value in raw_headers if name.lower() == _INFERENCE_ID), None)
     about = f" (inference id {inference_id.decode('latin-1')})" if inference_id is not None else ""
     keep_user_frames(error)
-    logger.error("prediction failed%s: %s", about, error, exc_info=error)
+    logger.error("prediction failed%s: %s", about, message_of(error), exc_info=error)

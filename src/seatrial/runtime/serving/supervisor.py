@@ -193,8 +193,16 @@ class Supervisor:
         else:
             self._end_with(error)
 
+    def _worker_of(self, report: messages.Ready | messages.Hung) -> _Worker | None:
+        """Who reports; ``None`` when it was killed with its template after it had written that."""
+        worker = self._workers.get(report.slot)
+        return worker if worker is not None and worker.pid == report.pid else None
+
     def _on_ready(self, report: messages.Ready) -> None:
-        self._workers[report.slot].is_ready = True
+        worker = self._worker_of(report)
+        if worker is None:
+            return
+        worker.is_ready = True
         self._start_failures = 0
         if not self._was_ever_ready:
             self._was_ever_ready = True
@@ -207,7 +215,7 @@ class Supervisor:
         logger.info("worker %d is ready (pid %d)", report.slot + 1, report.pid)
 
     def _on_hung(self, report: messages.Hung) -> None:
-        worker = self._workers.get(report.slot)
+        worker = self._worker_of(report)
         if worker is not None:
             worker.is_replaced_because = f"a hook took longer than {self._settings.timeout_seconds:g} s"
 

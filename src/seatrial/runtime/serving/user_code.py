@@ -21,7 +21,7 @@ from seatrial.runtime.serving.context import Context
 from seatrial.runtime.serving.hooks import Hook, Hooks, read_hooks
 from seatrial.runtime.serving.locate import HandlerFile
 from seatrial.runtime.serving.settings import Settings
-from seatrial.runtime.user_traceback import keep_user_frames
+from seatrial.runtime.user_traceback import keep_user_frames, summarise
 
 logger = logging.getLogger("seatrial.serving")
 
@@ -126,7 +126,7 @@ def _import_failed(file: Path, error: BaseException) -> UserCodeError:
         "handler-import-failed",
         "the handler cannot be imported",
         where=str(file),
-        found=_one_line(error),
+        found=summarise(error),
         fix=_fix_for(error),
     )
 
@@ -138,7 +138,7 @@ def _load_failed(file: Path, hook_name: str, error: BaseException) -> UserCodeEr
         "model-load-failed",
         f"the model cannot be loaded: {hook_name} failed",
         where=str(file),
-        found=_one_line(error),
+        found=summarise(error),
         fix=_fix_for(error),
     )
 
@@ -147,8 +147,3 @@ def _fix_for(error: BaseException) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         return "install it in the image, or name it in code/requirements.txt of the model archive"
     return None
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

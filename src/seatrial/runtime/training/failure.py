@@ -13,7 +13,7 @@ from seatrial.contract.layout import OptMl
 from seatrial.core.errors import SeatrialError
 from seatrial.runtime.training.log_lines import announce
 from seatrial.runtime.training.script_failure import ScriptFailure
-from seatrial.runtime.user_traceback import keep_user_frames, last_user_line
+from seatrial.runtime.user_traceback import keep_user_frames, last_user_line, summarise
 
 FAILURE_EXIT_CODE = 1
 INTERRUPTED_EXIT_CODE = 130
@@ -76,12 +76,6 @@ def _end_summary(ended_with: int, exit_code: int) -> str:
         name = f"signal {number}"
     hint = "; often the instance has too little memory" if number == signal.SIGKILL else ""
     return f"the training process was killed by {name} (exit code {exit_code}){hint}"
-
-
-def summarise(error: BaseException) -> str:
-    """``ExceptionClass: message``, as the last line of a traceback has it, in one line."""
-    message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def write_failure_file(opt_ml: OptMl, text: str) -> None:

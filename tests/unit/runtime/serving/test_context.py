@@ -102,6 +102,12 @@ def test_set_response_header_that_would_break_the_response_raises(context: Conte
         context.set_response_header(name, value)
 
 
+def test_response_headers_cannot_be_changed_past_the_check(context: Context) -> None:
+    for headers in (context.response_headers, context.get_response_headers()):
+        with pytest.raises(TypeError):
+            headers["x-a"] = "a\r\nSet-Cookie: b"  # type: ignore[index]
+
+
 def test_context_refuses_what_the_contract_does_not_allow(context: Context) -> None:
     with pytest.raises(ValueError, match="1024"):
         context.set_custom_attributes("x" * 1025)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,7 +12,9 @@ import pytest
 
 from seatrial.core.errors import ConfigError, ContractError
 from seatrial.runtime.serving import messages
-from seatrial.runtime.serving.supervisor import describe_exit
+from seatrial.runtime.serving.locate import HandlerFile
+from seatrial.runtime.serving.settings import Settings
+from seatrial.runtime.serving.supervisor import Supervisor, describe_exit
 
 
 @pytest.fixture
@@ -60,6 +64,28 @@ def test_a_short_error_travels_unchanged() -> None:
     restored = messages.restore_error(messages.describe_error(error))
     assert type(restored) is ConfigError
     assert restored.sentence() == error.sentence()
+
+
+def test_an_error_with_half_a_surrogate_pair_travels_all_the_same() -> None:
+    """As a file's name that is no UTF-8 has."""
+    restored = messages.restore_error(messages.describe_error(ConfigError("slug", "\ud800", found="/x\udcff")))
+    assert restored.sentence() == "\\ud800; found /x\\udcff"
+
+
+def test_a_report_of_a_worker_that_is_gone_changes_nothing(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """It was killed with its template after it had written that; another one may have its slot."""
+    caplog.set_level(logging.INFO)
+    no_socket: Any = None
+    supervisor = Supervisor(Settings(worker_count=2), HandlerFile(path=tmp_path / "algorithm.py"), no_socket)
+    supervisor._handle(messages.Forked(1, 12))
+
+    supervisor._handle(messages.Ready(0, 11))
+    supervisor._handle(messages.Ready(1, 11))
+    supervisor._handle(messages.Hung(1, 11))
+    assert not caplog.records
+
+    supervisor._handle(messages.Ready(1, 12))
+    assert caplog.messages[-1] == "worker 2 is ready (pid 12)"
 
 
 def test_heartbeats_tell_the_age_of_each_slot() -> None:
