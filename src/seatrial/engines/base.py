@@ -184,5 +184,8 @@ class Engine(ABC):
         return 0
 
     def limitations(self) -> tuple[str, ...]:
-        """What containers share with the host here, one sentence each; empty when they are fully apart."""
+        """What containers share with the host here, one sentence each; empty when they are fully apart.
+
+        Whoever starts containers for a user shows them once; they are never part of a container's output.
+        """
         return ()

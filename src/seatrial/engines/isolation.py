@@ -78,7 +78,6 @@ def _try(isolation: Isolation) -> None:
         "argv": ["sh", "-c", ":"],
         "environment": {"HOME": PRIVATE_HOME},
         "working_dir": "/",
-        "notices": [],
         "cleanup_paths": [],
         "scratch_dir": None,
     }

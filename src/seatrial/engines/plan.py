@@ -69,8 +69,6 @@ def with_namespaces(spec: ContainerSpec, name: str, program: Program, python: Pa
     instructions["needs_user_namespace"] = isolation is Isolation.USER
     instructions["has_private_network"] = has_private_network
     instructions["outbound_program"] = outbound
-    if spec.network is Network.PRIVATE and outbound is None:
-        instructions["notices"].append(f"seatrial: {NO_OUTBOUND}")
     if isolation is Isolation.USER:
         targets = (str(OPT_ML), *(str(mount.target) for mount in spec.mounts))
         own = (str(program.directory), str(python.parent.parent))
@@ -138,7 +136,6 @@ def _instructions(spec: ContainerSpec, program: Program) -> Instructions:
         "argv": list(program.argv),
         "environment": environment,
         "working_dir": str(program.directory),
-        "notices": [],
         "cleanup_paths": [],
         "scratch_dir": None,
     }

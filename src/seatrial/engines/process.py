@@ -140,9 +140,7 @@ class ProcessEngine(Engine):
     def _plan(self, spec: ContainerSpec, name: str, found: Program) -> Plan:
         isolation = self._finding().isolation
         if isolation is Isolation.NONE:
-            prepared = plan.without_namespaces(spec, name, found)
-            prepared.instructions["notices"] += [f"seatrial: {line}" for line in self.limitations()]
-            return prepared
+            return plan.without_namespaces(spec, name, found)
         return plan.with_namespaces(spec, name, found, self._python, isolation)
 
 

@@ -49,8 +49,6 @@ if TYPE_CHECKING:
         argv: list[str]
         environment: dict[str, str]
         working_dir: str
-        notices: list[str]
-        """Lines for the container's output, before its own."""
         cleanup_paths: list[str]
         """Links, files and directories of ours to remove at the end, in this order; full directories stay."""
         scratch_dir: str | None

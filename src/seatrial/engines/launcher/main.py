@@ -37,8 +37,6 @@ def main() -> NoReturn:
     os.set_inheritable(control, False)
     for listener in instructions["listeners"]:
         os.set_inheritable(listener["fd"], False)
-    for notice in instructions["notices"]:
-        _say(notice)
     launcher = _Launcher(instructions, control)
     try:
         launcher.start()
