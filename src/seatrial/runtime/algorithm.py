@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from seatrial.contract.layout import OptMl
+from seatrial.core.errors import ContractError
 
 ALGORITHM = "SEATRIAL_ALGORITHM"
 DEFAULT_ALGORITHM = "algorithm.py"
@@ -55,13 +56,18 @@ def import_file(path: Path) -> ModuleType:
     Where the name is taken by another module, the file's gets ``seatrial_algorithm_`` in front, and hides nothing.
 
     Raises:
-        ImportError: it is no Python file.
+        ContractError: its name is not that of a Python file.
         Exception: what the file raises; the module is not kept then.
     """
     name = path.stem if path.stem not in sys.modules else f"seatrial_algorithm_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ContractError(
+            "algorithm-not-found",
+            f"the algorithm module '{path}' is no Python file",
+            where=f"environment variable {ALGORITHM}",
+            expected="a name that ends in .py",
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

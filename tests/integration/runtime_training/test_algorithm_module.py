@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from conftest import JobDir
 
 pytestmark = pytest.mark.slow
+
+TRAIN = Path(sys.executable).with_name("train")
 
 PIPE = {"stream": ChannelConfig(training_input_mode=InputMode.PIPE, record_wrapper_type=RecordWrapperType.RECORD_IO)}
 
@@ -73,6 +76,26 @@ def test_train_with_a_syntax_error_shows_the_line_and_no_frame_of_ours(job_dir: 
     assert re.fullmatch(r"SyntaxError: .* \(algorithm.py, line 1\)", str(job_dir.failure).splitlines()[0])
     assert "    def train(job:" in run.lines
     assert not any(mark in line for mark in ("seatrial/runtime", "<frozen") for line in run.lines)
+
+
+def test_train_with_a_file_that_is_no_python_says_so_in_one_line(job_dir: JobDir) -> None:
+    job_dir.write(job_dir.work_dir, "algorithm.txt", "def train(job): ...")
+
+    run = job_dir.run(SEATRIAL_ALGORITHM="./algorithm.txt")
+
+    assert run.process.returncode == 1
+    assert "algorithm.txt' is no Python file" in str(job_dir.failure)
+    assert not any("Traceback" in line for line in run.lines)
+
+
+@pytest.mark.parametrize("streams", [">&- 2>&-", "2>/dev/full"])
+def test_train_whose_output_goes_nowhere_leaves_the_failure_file(job_dir: JobDir, streams: str) -> None:
+    job_dir.algorithm("def train(job):\n    raise ValueError('the data is bad')\n")
+
+    run = job_dir.run("/bin/sh", "-c", f"exec {TRAIN} {streams}")
+
+    assert run.process.returncode != 0  # 120 where Python itself cannot flush at its end
+    assert str(job_dir.failure).startswith("ValueError: the data is bad")
 
 
 def test_train_keeps_the_failure_file_that_the_program_wrote(job_dir: JobDir) -> None:

@@ -10,9 +10,14 @@ import sys
 
 
 def announce(text: str) -> None:
-    """Write one line of ours to stderr, marked so that it can be told from the user's own."""
-    sys.stderr.write(f"seatrial: {text}\n")
-    sys.stderr.flush()
+    """Write one line of ours to stderr, marked so that it can be told from the user's own.
+
+    A stderr that is closed, or whose reader has gone, must not keep the failure file from being written.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            sys.stderr.write(f"seatrial: {text}\n")
+            sys.stderr.flush()
 
 
 def announce_in_signal_handler(text: str) -> None:

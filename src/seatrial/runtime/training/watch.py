@@ -37,7 +37,9 @@ def fork_and_watch() -> int | None:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*_PASSED_ON, signal.SIGCHLD})
     lifeline, held = os.pipe()
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with contextlib.suppress(OSError, ValueError):
+            if stream is not None:
+                stream.flush()
     gc.freeze()  # a collection, such as each process's last one, would write to, and so copy, every shared page
     child = os.fork()
     if child == 0:
