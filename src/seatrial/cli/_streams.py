@@ -1,22 +1,25 @@
-"""What becomes of a command whose stdout or stderr is closed, has no reader any more, or is full."""
+"""What becomes of a command whose stdout or stderr is closed, full, without a reader, or without some characters."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TextIO, cast
 
 
-def open_closed_streams() -> None:
-    """Make a stream that was closed before the start (``>&-``) as ``/dev/null`` is.
+def prepare_streams() -> None:
+    """Make a stream that was closed (``>&-``) as ``/dev/null``, and stdout one for characters its encoding lacks.
 
-    Python has ``None`` in its place, and the next file to be opened would take its number and receive its output.
+    Python has ``None`` for a closed one, and the next file to be opened would take its number and receive its output.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             stream = open(os.devnull, mode)  # noqa: SIM115 (open as long as the process lives)
             os.set_inheritable(stream.fileno(), True)
             setattr(sys, name, stream)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def discard(stream: TextIO) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from seatrial.cli import _demo_images
 from seatrial.cli._demo_measuring import INVOCATION_COUNT, iris_file, measure
+from seatrial.cli._interrupt import Interrupt
 from seatrial.cli._output import Output
 from seatrial.cli._signals import INTERRUPTED_EXIT_CODE
 from seatrial.contract.statuses import TrainingJobStatus
@@ -101,33 +99,14 @@ def command(*, engine_name: str, quiet: bool) -> int:
     log = Logbook()
     with Output(is_quiet=quiet) as out:
         try:
-            with _one_interrupt():
-                _run_all(engine_name, log, out)
+            with Interrupt() as interrupt:
+                _run_all(engine_name, log, out, interrupt)
         except KeyboardInterrupt:
             out.say(_what_is_left(log))
             return INTERRUPTED_EXIT_CODE
         agree = len({run.predictions for run in log.runs}) <= 1
         _report(out, log.runs, agree=agree)
     return 0 if log.runs and agree and not log.has_failed else 1
-
-
-@contextmanager
-def _one_interrupt() -> Iterator[None]:
-    """The first SIGINT or SIGTERM raises KeyboardInterrupt; further ones do not interrupt the removal that follows."""
-
-    def handle(signal_number: int, frame: FrameType | None) -> None:
-        for number in previous:
-            signal.signal(number, lambda *_: None)
-        raise KeyboardInterrupt
-
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in previous:
-            signal.signal(number, handle)
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _what_is_left(log: Logbook) -> str:
@@ -138,7 +117,7 @@ def _what_is_left(log: Logbook) -> str:
     return f"{gone}; what was built stays for the next time, until you run 'docker image rm {images}'"
 
 
-def _run_all(engine_name: str, log: Logbook, out: Output) -> None:
+def _run_all(engine_name: str, log: Logbook, out: Output, interrupt: Interrupt) -> None:
     for example in EXAMPLES:
         out.say(f"── {example.name}")
         missing = _missing(example) if engine_name == "process" else []
@@ -148,7 +127,8 @@ def _run_all(engine_name: str, log: Logbook, out: Output) -> None:
         try:
             engine = _engine(engine_name)
             with work_directory(engine) as work:
-                log.runs.append(_Voyage(example, engine, work, log, out).run())
+                voyage = _Voyage(example=example, engine=engine, work=work, log=log, out=out, interrupt=interrupt)
+                log.runs.append(voyage.run())
         except EngineError as error:
             out.error(error)
             out.say(f"skipped: {example.name} cannot run here")
@@ -177,12 +157,22 @@ def _missing(example: Example) -> list[str]:
 class _Voyage:
     """One example from its data to its predictions, through one engine."""
 
-    def __init__(self, example: Example, engine: Engine, work: WorkDirectory, log: Logbook, out: Output) -> None:
+    def __init__(
+        self,
+        *,
+        example: Example,
+        engine: Engine,
+        work: WorkDirectory,
+        log: Logbook,
+        out: Output,
+        interrupt: Interrupt,
+    ) -> None:
         self._example = example
         self._engine = engine
         self._work = work
         self._log = log
         self._out = out
+        self._interrupt = interrupt
         self._is_measuring = False
         self._image = ""
 
@@ -203,8 +193,8 @@ class _Voyage:
         self._engine.check_ready()
         if self._engine.name == "process":
             return (directory / self._example.program).resolve().as_uri()
-        self._out.phase("Building the image")
-        image = _demo_images.build_example_image(directory, self._work.path / "context", self._out.log_line)
+        self._enter("Building the image")
+        image = _demo_images.build_example_image(directory, self._work.path / "context", self._build_line)
         self._log.images.append(image)
         return image
 
@@ -220,13 +210,13 @@ class _Voyage:
         job = TrainingJob(
             self._engine,
             request,
-            on_phase=lambda phase: self._out.phase(phase.value),
+            on_phase=lambda phase: self._enter(phase.value),
             on_line=self._out.log_line,
         )
         return job.run(self._directory("train"))
 
     def _serve_and_invoke(self, model_archive: Path, train_seconds: float) -> Run:
-        self._out.phase("Starting the server")
+        self._enter("Starting the server")
         started = time.monotonic()
         request = ReplicaRequest(image=self._image, model=model_archive, labels=self._work.labels)
         with start_replica(self._engine, request, self._directory("serve"), self._server_line) as replica:
@@ -236,10 +226,10 @@ class _Voyage:
                 self._out.last_lines(replica.last_lines)
                 raise
             ready_seconds = time.monotonic() - started
-            self._out.phase(f"Invoking {INVOCATION_COUNT} times, the server's log left out")
+            self._enter(f"Invoking {INVOCATION_COUNT} times, the server's log left out")
             self._is_measuring = True
             predictions, accuracy, invoke_seconds = measure(f"{replica.url}/invocations")
-            self._out.phase("Stopping the server")
+            self._enter("Stopping the server")
             replica.stop()
         shown = ", ".join(predictions[:_SHOWN_PREDICTIONS])
         self._out.say(f"predictions: {shown}, … ({len(predictions)} in all)")
@@ -251,6 +241,14 @@ class _Voyage:
             ready_seconds=ready_seconds,
             invoke_seconds=invoke_seconds,
         )
+
+    def _enter(self, phase: str) -> None:
+        self._interrupt.check()
+        self._out.phase(phase)
+
+    def _build_line(self, line: str) -> None:
+        self._interrupt.check()
+        self._out.log_line(line)
 
     def _server_line(self, line: str) -> None:
         if not self._is_measuring:

@@ -18,7 +18,7 @@ import click
 
 from seatrial import __version__
 from seatrial.cli._output import Output
-from seatrial.cli._streams import discard, open_closed_streams
+from seatrial.cli._streams import discard, prepare_streams
 from seatrial.core.errors import ConfigError, EngineError, InternalError, SeatrialError, TreeError
 
 COMMANDS: Mapping[str, str] = {
@@ -81,7 +81,7 @@ def exit_code_of(error: SeatrialError) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code and never raises."""
-    open_closed_streams()
+    prepare_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     is_debug = "--debug" in arguments[:1]
     try:
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         return CLOSED_PIPE_EXIT_CODE
     except Exception as error:  # the last line of defence: one sentence, and the traceback on request
         if is_debug:
-            traceback.print_exc()
+            Output().say(traceback.format_exc().rstrip())
         seatrial_error = _as_seatrial_error(error)
         Output().error(seatrial_error)
         return exit_code_of(seatrial_error)

@@ -73,6 +73,17 @@ def test_train_whose_log_has_no_room_says_so_and_goes_on(program: Path, tmp_path
     assert not any(word in shown for word in FAILURES), shown
 
 
+def test_train_whose_log_has_characters_that_stdout_lacks_goes_on(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    (program / "train").write_text("#!/bin/sh\necho 'loss → 0'\necho next\n")
+
+    code, shown = run(["train", "--program", program, "--output", "out"], "2>/dev/null", tmp_path)
+
+    assert (code, shown) == (0, "loss ? 0\nnext\n")
+
+
 def test_train_json_that_nobody_reads_ends_as_sigpipe_would(program: Path, tmp_path: Path) -> None:
     arguments = ["train", "--program", program, "--output", "out", "--json", "--quiet"]
     code, shown = run(arguments, ">&DEAD", tmp_path)

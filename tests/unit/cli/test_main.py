@@ -21,6 +21,13 @@ def test_help_of_each_command_works(name: str, capsys: pytest.CaptureFixture[str
     assert "Usage: seatrial" in capsys.readouterr().out
 
 
+def test_wrong_usage_with_escape_sequences_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["\x1b[2Jfly", "\x07"]) == 2
+    shown = capsys.readouterr().err
+    assert "No such command" in shown
+    assert not set("\x1b\x07") & set(shown)
+
+
 def test_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fly"]) == 2
     assert "No such command 'fly'" in capsys.readouterr().err
@@ -72,12 +79,14 @@ def test_unexpected_exception_with_debug_shows_the_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def explode(**_: object) -> None:
-        raise RuntimeError("oh no")
+        raise RuntimeError("oh no \x1b[2J")
 
     monkeypatch.setattr(cli_main.cli, "main", explode)
 
     main(["--debug", "train"])
-    assert "Traceback" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "\x1b" not in shown
 
 
 def test_choose_engine_both_program_and_image_is_refused(tmp_path: object) -> None:
