@@ -85,6 +85,10 @@ class Supervisor:
         self._was_ever_ready = False
         self._start_failures = 0
         self._stopped_at: float | None = None
+        self._looked_at = time.monotonic()
+        """When time was last looked at, some four times a second."""
+        self._judges_from = 0.0
+        """No heartbeat is too old before."""
         self._kills_now = False
         self._error: SeatrialError | None = None
         self._orders = -1
@@ -315,6 +319,10 @@ class Supervisor:
     # Time
 
     def _handle_time(self, now: float) -> None:
+        if now - self._looked_at > HEARTBEAT_SLACK_SECONDS:
+            # We were stopped ourselves, as by `docker pause`, and so were the workers: let their hearts beat first.
+            self._judges_from = now + HEARTBEAT_SLACK_SECONDS
+        self._looked_at = now
         if self._stopped_at is not None:
             self._check_stop(now - self._stopped_at)
             return
@@ -348,7 +356,7 @@ class Supervisor:
             return
         if worker.is_ready:
             allowed = self._settings.timeout_seconds + HEARTBEAT_SLACK_SECONDS
-            if self._heartbeats.age_seconds(slot) <= allowed:
+            if self._heartbeats.age_seconds(slot) <= allowed or now < self._judges_from:
                 return
             worker.is_replaced_because = f"its event loop gave no sign of life for {allowed:g} s"
         else:

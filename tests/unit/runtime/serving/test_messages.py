@@ -3,6 +3,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from seatrial.core.errors import ConfigError, ContractError
 from seatrial.runtime.serving import messages
 from seatrial.runtime.serving.locate import HandlerFile
 from seatrial.runtime.serving.settings import Settings
-from seatrial.runtime.serving.supervisor import Supervisor, describe_exit
+from seatrial.runtime.serving.supervisor import HEARTBEAT_SLACK_SECONDS, Supervisor, describe_exit
 
 
 @pytest.fixture
@@ -86,6 +88,27 @@ def test_a_report_of_a_worker_that_is_gone_changes_nothing(caplog: pytest.LogCap
 
     supervisor._handle(messages.Ready(1, 12))
     assert caplog.messages[-1] == "worker 2 is ready (pid 12)"
+
+
+def test_a_heartbeat_that_stopped_together_with_the_supervisor_is_waited_for(pipe: Any, tmp_path: Path) -> None:
+    """``docker pause`` stops all processes of a container."""
+    reader, writer = pipe
+    orders = messages.LineReader(reader, messages.Order)
+    no_socket: Any = None
+    supervisor = Supervisor(Settings(timeout_seconds=1), HandlerFile(path=tmp_path / "algorithm.py"), no_socket)
+    supervisor._orders = writer
+    for report in (messages.Forked(0, 11), messages.Ready(0, 11)):
+        supervisor._handle(report)
+    supervisor._heartbeats._times[0] = time.monotonic() - 100  # long before the pause ended
+
+    resumed_at = time.monotonic() + 100
+    ticks = [resumed_at + tick * 0.25 for tick in range(16)]
+    aborted_at = []
+    for now in ticks:
+        supervisor._handle_time(now)
+        aborted_at += [now for order in orders.read() if order.number == signal.SIGABRT]
+
+    assert aborted_at == [resumed_at + HEARTBEAT_SLACK_SECONDS]
 
 
 def test_heartbeats_tell_the_age_of_each_slot() -> None:
