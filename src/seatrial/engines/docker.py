@@ -110,7 +110,7 @@ class DockerEngine(Engine):
         api = self._api()
         try:
             for candidate in image_names.candidates(name):
-                found = _image_id(api, candidate)
+                found = _image_id(api, candidate) if image_names.is_possible(candidate) else None
                 if found is not None:
                     return found
             known = [tag for image in api.images() for tag in image.get("RepoTags") or () if tag != "<none>:<none>"]
@@ -120,7 +120,9 @@ class DockerEngine(Engine):
             "image-not-found",
             f"the Docker engine has no image {name!r}",
             found=", ".join(repr(one) for one in image_names.nearest(name, known)) or "no image at all",
-            fix=f"check the name, build the image, or run docker pull {name}",
+            fix=f"check the name, build the image, or run docker pull {name}"
+            if image_names.is_possible(name)
+            else "check the name: it has lower-case letters, digits and . _ - / only, then a tag after a colon",
         )
 
     def _create(self, api: APIClient, spec: ContainerSpec, image: str) -> Container:
@@ -178,7 +180,7 @@ def _image_id(api: APIClient, name: str) -> str | None:
     try:
         return str(inspect_image(name)["Id"])
     except APIError as error:
-        if error.status_code in (400, 404):  # no image can have such a name, or none has
+        if error.status_code in (400, 404):  # older engines know fewer names that can be, or none has it
             return None
         raise
 

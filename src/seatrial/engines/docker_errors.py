@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
@@ -31,13 +32,30 @@ def explain(error: Exception, spec: ContainerSpec, unexecutable: str | None = No
 
 
 def not_ready(error: Exception) -> EngineError:
-    reason = str(error).splitlines()[0]
+    """The error to raise when the engine cannot be asked."""
+    if isinstance(error, APIError):
+        return EngineError("engine-refused", "the Docker engine cannot answer", found=str(error))
+    if _is_caused_by(error, PermissionError):
+        return EngineError(
+            "engine-not-ready",
+            "this user may not use the Docker engine",
+            where=os.environ.get("DOCKER_HOST", "/var/run/docker.sock"),
+            found="permission denied",
+            fix="add the user to the group docker (sudo usermod -aG docker USER, then log in again), run the command "
+            "with sudo, or set DOCKER_HOST to the socket of a rootless engine",
+        )
     return EngineError(
         "engine-not-ready",
         "no Docker engine answers",
-        found=reason,
+        found=next(iter(str(error).splitlines()), type(error).__name__),
         fix="start Docker or Podman's socket, set DOCKER_HOST, or use the process engine",
     )
+
+
+def _is_caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _program(spec: ContainerSpec) -> str:
@@ -93,6 +111,15 @@ def _port_taken(_spec: ContainerSpec, text: str) -> SeatrialError:
     )
 
 
+def _port_refused(_spec: ContainerSpec, text: str) -> SeatrialError:
+    return EngineError(
+        "port-refused",
+        "the Docker engine cannot listen at this address",
+        found=_reason(text),
+        fix="name an address of the machine where the engine runs, such as 127.0.0.1, or 0.0.0.0 for all of them",
+    )
+
+
 def _name_taken(spec: ContainerSpec, _text: str) -> SeatrialError:
     return EngineError(
         "container-name-taken",
@@ -123,6 +150,7 @@ _MEANINGS: tuple[tuple[str, _Make], ...] = (
     (r"exec format error", _wrong_format),
     (r"[Nn]o command specified", _without_command),
     (r"port is already allocated|address already in use|ports are not available", _port_taken),
+    (r"cannot assign requested address|invalid (host ?IP|IP address)", _port_refused),
     (r"is already in use by container|name .* is in use", _name_taken),
     (r"bind source path does not exist|statfs .*no such file", _mount_missing),
     (r"[Rr]ange of CPUs|[Mm]inimum memory limit|[Mm]emory limit", _limit),

@@ -9,6 +9,23 @@ from collections.abc import Sequence
 _ECR_HOST = re.compile(r"^\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
 _NEAR_MAX = 5
 
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?P<name>(?:{_HOST}/)?{_PART}(?:/{_PART})*)(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+    r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,})?"
+)
+_NAME_CHARACTERS_MAX = 255
+
+
+def is_possible(name: str) -> bool:
+    """Whether an image can have this name, or this id.
+
+    Source: https://github.com/distribution/reference/blob/main/reference.go
+    """
+    match = _REFERENCE.fullmatch(name)
+    return match is not None and len(match["name"]) <= _NAME_CHARACTERS_MAX
+
 
 def candidates(name: str) -> tuple[str, ...]:
     """Names to try in order: the exact one, then the one without an Amazon ECR host."""

@@ -23,7 +23,7 @@ def listen(port: PublishedPort) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((port.host_address, port.host_port))
         listener.listen(_BACKLOG)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter for what can be no host's name
         listener.close()
         raise _cannot_listen(port, error) from error
     return listener
@@ -40,8 +40,10 @@ def find_free(port: PublishedPort) -> int:
         return number
 
 
-def _cannot_listen(port: PublishedPort, error: OSError) -> EngineError:
+def _cannot_listen(port: PublishedPort, error: OSError | UnicodeError) -> EngineError:
     where = f"{port.host_address}:{port.host_port}"
+    if isinstance(error, UnicodeError):
+        return _port_refused(where, "no such address")
     if error.errno == errno.EADDRINUSE:
         return EngineError(
             "port-taken",
@@ -49,4 +51,15 @@ def _cannot_listen(port: PublishedPort, error: OSError) -> EngineError:
             where=where,
             fix="choose another port, or 0 for any free one",
         )
-    return EngineError("port-refused", f"cannot listen: {(error.strerror or str(error)).lower()}", where=where)
+    return _port_refused(where, (error.strerror or str(error)).lower(), may_not=error.errno == errno.EACCES)
+
+
+def _port_refused(where: str, reason: str, *, may_not: bool = False) -> EngineError:
+    return EngineError(
+        "port-refused",
+        f"cannot listen: {reason}",
+        where=where,
+        fix="choose a port from 1024 upwards, or run as root"
+        if may_not
+        else "name an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them",
+    )

@@ -54,12 +54,17 @@ def test_check_image_strips_an_ecr_host(engine: DockerEngine) -> None:
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("name", ["debian:bookworm-slin", "Not A Name"])
-def test_check_image_that_is_unknown_shows_known_names(engine: DockerEngine, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "can_be_pulled"),
+    [("debian:bookworm-slin", True), ("Not A Name", False), ("", False), (f"x/../{IMAGE}", False)],
+)
+def test_check_image_that_is_unknown_shows_known_names(engine: DockerEngine, name: str, can_be_pulled: bool) -> None:
     with pytest.raises(EngineError) as refusal:
         engine.check_image(ContainerSpec(image=name))
     assert refusal.value.code == "image-not-found"
-    assert repr(IMAGE) in (refusal.value.found or "")
+    assert refusal.value.found
+    assert name != "debian:bookworm-slin" or repr(IMAGE) in refusal.value.found
+    assert ("docker pull" in (refusal.value.fix or "")) == can_be_pulled
 
 
 @pytest.mark.docker

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from seatrial.engines.image_names import candidates, nearest
+import pytest
+
+from seatrial.engines.image_names import candidates, is_possible, nearest
 
 KNOWN = ["decision-trees:latest", "debian:bookworm-slim", "localhost:5000/team/forest:2"]
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/"
@@ -23,3 +25,26 @@ def test_nearest_finds_misspelt_and_unqualified_names() -> None:
 def test_nearest_with_nothing_alike_names_what_there_is() -> None:
     assert nearest("zzz", KNOWN) == sorted(KNOWN)
     assert nearest("zzz", []) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *KNOWN,
+        *("a", "a.b_c__d--e/f", "[::1]:5000/x", "localhost/x:T_a.g-1", "Registry.example:443/x", f"{ECR}x"),
+        *("sha256:" + "0" * 64, "0123456789ab", "x@sha256:" + "a" * 64, "x:1@sha256:" + "a" * 64, "a" * 255),
+    ],
+)
+def test_is_possible_of_a_name_or_id_is_true(name: str) -> None:
+    assert is_possible(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "Bad Name!", "MyImage", "-x", "a:b:c", "x:", "x:bad tag", "x@sha256:1", "a//b", "a/", "/a", "x\n"),
+        *("a/../debian", "../x", "a?b#c", "%2e%2e", "a...b", "x; rm -rf /", "ä", "a" * 256, "x:" + "t" * 129),
+    ],
+)
+def test_is_possible_of_what_no_image_can_be_called_is_false(name: str) -> None:
+    assert not is_possible(name)
