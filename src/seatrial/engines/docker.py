@@ -6,6 +6,8 @@ What is particular here:
 - A container with ``Network.ISOLATED`` and published ports lies on an internal network of its own, where Docker
   publishes nothing: ``Handle.address`` is then the container's own address on that network, which only a Linux host
   reaches; a chosen host port is refused.
+- The address at which a port is published is resolved here: from anything but an IP address the daemon makes all
+  addresses of the host.
 - The daemon hands over stdout and stderr separately: each is in order, between the two the order is the daemon's.
 - Files that the container leaves in bind-mounted directories become the caller's (``ownership.py``).
 - Every container and network carries the label ``seatrial=1`` beside those of its spec. They outlive a process that is
@@ -19,6 +21,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,9 +31,9 @@ from docker.errors import APIError, DockerException, NotFound
 
 from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines import docker_errors, docker_orphans, image_names, ownership
+from seatrial.engines import docker_errors, docker_orphans, image_names, ownership, ports
 from seatrial.engines.base import ContainerSpec, Engine, Handle, Network
-from seatrial.engines.docker_handle import Container, DockerHandle, remove_container
+from seatrial.engines.docker_handle import Container, DockerHandle, remove_container, remove_network
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -77,11 +80,15 @@ class DockerEngine(Engine):
     def start(self, spec: ContainerSpec, on_line: OnLine) -> Handle:
         api = self._api()
         image = self._find_image(spec.image)
+        spec = replace(
+            spec, ports=tuple(replace(port, host_address=ports.resolve(port.host_address)) for port in spec.ports)
+        )
         foreign = self._foreign_paths(spec)
         container = self._create(api, spec, image)
         try:
             api.start(container.id)
             container.addresses = _addresses(api, container, spec)
+            return DockerHandle(api, container, on_line, lambda: self._hand_over(api, image, spec, foreign, on_line))
         except (DockerException, requests.RequestException) as error:
             fault = docker_errors.explain(error, spec, _unexecutable(api, container, spec))
             remove_container(api, container)
@@ -89,7 +96,6 @@ class DockerEngine(Engine):
         except BaseException:
             remove_container(api, container)
             raise
-        return DockerHandle(api, container, on_line, lambda: self._hand_over(api, image, spec, foreign, on_line))
 
     def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
         try:
@@ -128,29 +134,27 @@ class DockerEngine(Engine):
     def _create(self, api: APIClient, spec: ContainerSpec, image: str) -> Container:
         """Create the container, its network where it needs one, and attach to its output."""
         name = spec.name or f"seatrial-{secrets.token_hex(4)}"
-        network_id = None
-        try:
-            network_id = _make_network(api, spec, name)
-            created = api.create_container(
-                image,
-                command=list(spec.arguments) or None,
-                entrypoint=None if spec.entrypoint is None else list(spec.entrypoint),
-                environment=dict(spec.environment),
-                labels=_labels(spec, name),
-                name=name,
-                ports=[port.container_port for port in spec.ports],
-                host_config=_host_config(api, spec, network_id),
-            )
-            container = Container(id=created["Id"], name=name, output=iter(()), addresses={}, network_id=network_id)
-        except (DockerException, requests.RequestException) as error:
-            if network_id is not None:
-                api.remove_network(network_id)
-            raise docker_errors.explain(error, spec) from error
-        try:
-            output = api.attach(container.id, stdout=True, stderr=True, stream=True, demux=True)
-        except (DockerException, requests.RequestException) as error:
-            remove_container(api, container)
-            raise docker_errors.explain(error, spec) from error
+        with contextlib.ExitStack() as undo:
+            try:
+                network_id = _make_network(api, spec, name)
+                if network_id is not None:
+                    undo.callback(remove_network, api, network_id)
+                created = api.create_container(
+                    image,
+                    command=list(spec.arguments) or None,
+                    entrypoint=None if spec.entrypoint is None else list(spec.entrypoint),
+                    environment=dict(spec.environment),
+                    labels=_labels(spec, name),
+                    name=name,
+                    ports=[port.container_port for port in spec.ports],
+                    host_config=_host_config(api, spec, network_id),
+                )
+                container = Container(id=created["Id"], name=name, output=iter(()), addresses={}, network_id=network_id)
+                undo.callback(remove_container, api, container)
+                output = api.attach(container.id, stdout=True, stderr=True, stream=True, demux=True)
+            except (DockerException, requests.RequestException) as error:
+                raise docker_errors.explain(error, spec) from error
+            undo.pop_all()
         container.output = cast("Iterator[tuple[bytes | None, bytes | None]]", output)
         return container
 

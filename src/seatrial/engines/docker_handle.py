@@ -150,8 +150,13 @@ def remove_container(api: APIClient, container: Container) -> None:
                 ) from error
             time.sleep(0.05)
     if container.network_id is not None:
-        with contextlib.suppress(NotFound):
-            api.remove_network(container.network_id)
+        remove_network(api, container.network_id)
+
+
+def remove_network(api: APIClient, network_id: str) -> None:
+    """Remove a network that nobody uses any more; one that is gone is no fault."""
+    with contextlib.suppress(NotFound):
+        api.remove_network(network_id)
 
 
 def close_output(output: Any) -> None:  # noqa: ANN401 (the SDK's stream type is private)

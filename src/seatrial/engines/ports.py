@@ -40,6 +40,23 @@ def find_free(port: PublishedPort) -> int:
         return number
 
 
+def resolve(host_address: str) -> str:
+    """The IP address that a host's name stands for, version 4 where it has both; an IP address stands for itself.
+
+    Raises:
+        EngineError: it stands for none.
+    """
+    try:
+        found = socket.getaddrinfo(host_address, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such address"
+        raise _port_refused(host_address, reason.lower()) from error
+    address = str(min(found, key=lambda one: one[0] != socket.AF_INET)[4][0])
+    if "%" in address:
+        raise _port_refused(host_address, "an address of one link only")
+    return address
+
+
 def _cannot_listen(port: PublishedPort, error: OSError | UnicodeError) -> EngineError:
     where = f"{port.host_address}:{port.host_port}"
     if isinstance(error, UnicodeError):

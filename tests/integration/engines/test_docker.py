@@ -33,6 +33,12 @@ def engine(client: docker.DockerClient) -> DockerEngine:
     return DockerEngine(client)
 
 
+@pytest.fixture
+def run() -> str:
+    """A label's value that no other test has: others use the same Docker engine."""
+    return secrets.token_hex(8)
+
+
 def _shell(script: str, **options: object) -> ContainerSpec:
     return ContainerSpec(image=IMAGE, entrypoint=("/bin/sh", "-c"), arguments=(script,), **options)  # type: ignore[arg-type]
 
@@ -149,6 +155,49 @@ def test_start_with_a_taken_name_is_refused_and_leaves_the_other(engine: DockerE
         assert first.wait(0) is None
 
 
+@pytest.mark.docker
+@pytest.mark.parametrize(("name", "address"), [("localhost", "127.0.0.1"), ("127.1", "127.0.0.1"), ("::1", "::1")])
+def test_port_is_published_at_the_address_that_a_name_stands_for(
+    engine: DockerEngine, client: docker.DockerClient, name: str, address: str
+) -> None:
+    """The daemon takes what is no IP address for all addresses of the host."""
+    port = PublishedPort(container_port=8080, host_address=name)
+    with engine.start(_shell("sleep 600", ports=(port,)), _ignore) as handle:
+        bindings = client.containers.get(handle.name).attrs["NetworkSettings"]["Ports"]["8080/tcp"]
+        assert [binding["HostIp"] for binding in bindings] == [address]
+        assert handle.address(8080)[0] == address
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", ["256.1.1.1", "", "a..b"])
+def test_port_at_what_is_no_address_is_refused(engine: DockerEngine, name: str) -> None:
+    port = PublishedPort(container_port=8080, host_address=name)
+    with pytest.raises(EngineError) as refusal:
+        engine.start(_shell("sleep 600", ports=(port,)), _ignore).remove()
+    assert refusal.value.code == "port-refused"
+    assert refusal.value.fix
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("step", ["create_container", "attach", "start", "inspect_container"])
+def test_start_that_is_interrupted_leaves_nothing(
+    engine: DockerEngine, client: docker.DockerClient, run: str, monkeypatch: pytest.MonkeyPatch, *, step: str
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    spec = _shell(
+        "sleep 600", network=Network.ISOLATED, ports=(PublishedPort(container_port=8080),), labels={"run": run}
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(client.api, step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            engine.start(spec, _ignore)
+    ours = {"label": f"run={run}"}
+    assert client.containers.list(all=True, filters=ours) == []
+    assert client.networks.list(filters=ours) == []
+
+
 # --- what a killed process leaves behind ----------------------------------------------------------------------------
 
 _PARENT = """
@@ -166,12 +215,6 @@ handle = DockerEngine().start(
 print(handle.name, flush=True)
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def run() -> str:
-    """A label's value that no other test has: others use the same Docker engine."""
-    return secrets.token_hex(8)
 
 
 def _is_of(run: str) -> Callable[[Mapping[str, str]], bool]:
