@@ -13,7 +13,7 @@ from seatrial.cli._output import Output
 from seatrial.cli._signals import INTERRUPTED_EXIT_CODE, stop_on_signals
 from seatrial.contract.limits import PING_STARTUP_BUDGET_SECONDS, SERVING_PORT
 from seatrial.core.errors import ConfigError, SeatrialError
-from seatrial.engines.base import ExitStatus
+from seatrial.engines.base import ExitStatus, describe_exit
 from seatrial.platform.endpoints.replica import Replica, ReplicaRequest, start_replica
 from seatrial.platform.work_dirs import work_directory
 
@@ -111,11 +111,11 @@ def _follow(replica: Replica, out: Output, stop: threading.Event) -> int:
 def _stop(replica: Replica, out: Output) -> int:
     out.phase("Stopping the container")
     exit_status = replica.stop()
-    out.say(f"stopped, exit code {exit_status.exit_code}")
+    out.say(f"stopped, {describe_exit(exit_status.exit_code)}")
     return exit_status.exit_code
 
 
 def _ended_by_itself(replica: Replica, out: Output, exit_status: ExitStatus) -> int:
     out.last_lines(replica.last_lines)
-    out.say(f"the container ended by itself with exit code {exit_status.exit_code}; a server keeps running")
+    out.say(f"the container ended by itself with {describe_exit(exit_status.exit_code)}; a server keeps running")
     return exit_status.exit_code or 1

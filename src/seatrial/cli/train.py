@@ -19,6 +19,7 @@ from seatrial.contract.statuses import SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import ChannelConfig, check_hyperparameters
 from seatrial.core.errors import ConfigError
 from seatrial.core.trees import remove_tree
+from seatrial.engines.base import describe_exit
 from seatrial.platform.jobs.staging import ChannelSource
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
 from seatrial.platform.work_dirs import work_directory
@@ -200,7 +201,7 @@ def _report(
 def _ending(result: TrainingResult) -> str:
     if result.exit_code is None:
         return f"{result.secondary_status.value} before the container was started"
-    return f"{result.secondary_status.value} after {result.training_seconds:.1f} s, exit code {result.exit_code}"
+    return f"{result.secondary_status.value} after {result.training_seconds:.1f} s, {describe_exit(result.exit_code)}"
 
 
 def _no_model_warning(request: TrainingRequest, result: TrainingResult, *, has_older_model: bool) -> str:

@@ -22,7 +22,16 @@ from seatrial.contract.limits import (
 from seatrial.core.archives import unpack_archive
 from seatrial.core.errors import ConfigError, ContractError
 from seatrial.core.trees import Checkpoint
-from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mount, Network, PublishedPort
+from seatrial.engines.base import (
+    ContainerSpec,
+    Engine,
+    ExitStatus,
+    Handle,
+    Mount,
+    Network,
+    PublishedPort,
+    describe_exit,
+)
 from seatrial.platform.last_lines import LastLines
 
 _PING_PAUSE_SECONDS = 0.05
@@ -99,7 +108,7 @@ class Replica:
         return ContractError(
             "serve-ended",
             "the container ended before it passed the ping health check",
-            found=f"exit code {exit_status.exit_code}",
+            found=describe_exit(exit_status.exit_code),
             expected="a server that keeps running",
             fix="read its last lines; 'serve' must stay in the foreground",
         )
