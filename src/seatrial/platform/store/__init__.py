@@ -1,0 +1,1 @@
+"""What the local SageMaker remembers: one SQLite file."""

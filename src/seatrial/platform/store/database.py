@@ -1,0 +1,118 @@
+"""One SQLite file, opened by one platform process, written in short transactions.
+
+WAL, so that a reader never waits for a writer; ``synchronous=FULL``, so that what an answer promised survives a loss of
+power. The schema has a number (``PRAGMA user_version``); a newer file than ours is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from seatrial.core.errors import ConfigError
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE resource (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    arn TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    modified_at REAL NOT NULL,
+    version INTEGER NOT NULL,
+    document BLOB NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX resource_arn ON resource (arn);
+CREATE INDEX resource_created ON resource (kind, created_at, name);
+CREATE INDEX resource_status ON resource (kind, status, created_at, name);
+CREATE TABLE tag (
+    arn TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (arn, key)
+) WITHOUT ROWID;
+"""
+
+
+class Database:
+    """Connections to one file; safe for use by many threads.
+
+    Args:
+        path: The file; made with its directory if need be.
+
+    Raises:
+        ConfigError: the file is no database, or was written by a newer Seatrial.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._write_lock = threading.Lock()
+        try:
+            with self.write() as connection:
+                self._migrate(connection)
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise ConfigError(
+                "store-unreadable",
+                "the file that holds jobs and tags cannot be read",
+                where=str(path),
+                found=str(error),
+                expected="a database that Seatrial wrote",
+                fix="move the file away, or name another directory with --home",
+            ) from error
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise ConfigError(
+                "store-newer",
+                "the file that holds jobs and tags was written by a newer Seatrial",
+                where=str(self._path),
+                found=f"schema {version}",
+                expected=f"schema {SCHEMA_VERSION}",
+                fix="upgrade seatrial, or name another directory with --home",
+            )
+        if version == 0:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def read(self) -> sqlite3.Connection:
+        """This thread's connection; outside of ``write`` it sees the last committed state."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
+            self._connections.append(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._local.connection = connection
+        return connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed at the end, rolled back by an exception."""
+        with self._write_lock:
+            connection = self.read()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+        self._local = threading.local()
