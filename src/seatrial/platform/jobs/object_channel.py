@@ -7,14 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from seatrial.core.errors import ConfigError
 from seatrial.core.trees import Checkpoint, copy_stream
 from seatrial.objects.base import ObjectStore
 from seatrial.objects.errors import ObjectStoreError
 from seatrial.platform.jobs.staging import ChannelSource
-
-
-class DataDownloadError(Exception):
-    """An object cannot be fetched; the text is what follows ``ClientError: Data download failed:``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +34,9 @@ class ObjectChannel(ChannelSource):
             try:
                 opened = self.store.open(self.bucket, key)
             except ObjectStoreError as error:
-                raise DataDownloadError(f"Unable to download object s3://{self.bucket}/{key} ({error})") from error
+                raise ConfigError(
+                    "data-download-failed",
+                    f"Data download failed:Unable to download object s3://{self.bucket}/{key} ({error.sentence()})",
+                ) from error
             with opened, os.fdopen(os.dup(opened.fileno()), "rb") as source, target.open("xb") as copy:
                 copy_stream(source, copy, checkpoint)
