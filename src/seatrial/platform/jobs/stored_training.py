@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from seatrial.contract.names import host_name
+from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import SecondaryStatus
 from seatrial.core.errors import SeatrialError
 from seatrial.core.trees import CHUNK_BYTES, remove_tree
@@ -22,7 +23,6 @@ from seatrial.platform.jobs.metrics import MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
 from seatrial.platform.jobs.training_runner import PreparedJob
-from seatrial.platform.services.sagemaker.s3_uris import S3Uri, parse_s3_uri
 from seatrial.platform.store.resources import Resource
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
@@ -118,9 +118,7 @@ class StoredTraining(PreparedJob):
             image=algorithm["TrainingImage"],
             output_dir=self._work_dir / "upload",
             hyperparameters=request.get("HyperParameters", {}),
-            channels={
-                one["ChannelName"]: self._around.channel_source(self._around.objects, one) for one in channels
-            },
+            channels={one["ChannelName"]: self._around.channel_source(self._around.objects, one) for one in channels},
             environment={**environment, **request.get("Environment", {})},
             instance_type=request["ResourceConfig"].get("InstanceType", "ml.m5.large"),
             entrypoint=tuple(entrypoint) if entrypoint else None,

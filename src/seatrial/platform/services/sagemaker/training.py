@@ -1,4 +1,4 @@
-"""Training jobs: create, describe, list, stop, delete, update. Sources: contract.md §1, §6.3–6.5."""
+"""Training jobs: create, describe, list, stop, delete, update. Sources: contract.md §1, §6.3 to §6.5."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from seatrial.contract.channel_paths import channel_files
 from seatrial.contract.names import training_job_arn
+from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import TrainingJobStatus
+from seatrial.contract.training import ChannelConfig
 from seatrial.core.errors import EngineError, SeatrialError
 from seatrial.engines.base import ContainerSpec, Engine
 from seatrial.objects.base import ObjectStore
@@ -21,7 +23,6 @@ from seatrial.platform.jobs.metrics import MetricDefinition, MetricScanner
 from seatrial.platform.jobs.object_channel import ObjectChannel
 from seatrial.platform.jobs.staging import ChannelSource, LocalChannel
 from seatrial.platform.jobs.training_runner import TrainingRunner
-from seatrial.platform.services.sagemaker.s3_uris import S3Uri, parse_s3_uri
 from seatrial.platform.services.sagemaker.training_admission import check_request
 from seatrial.platform.store.resources import AlreadyExistsError, Kind, MissingError, Resource, ResourceStore
 from seatrial.platform.wire.errors import ServiceError, validation_error
@@ -86,9 +87,7 @@ class TrainingJobs:
     def stop_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         job = self.find(request["TrainingJobName"])
         if job.status not in {TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value}:
-            raise validation_error(
-                f"The request was rejected because the training job is in status {job.status}."
-            )
+            raise validation_error(f"The request was rejected because the training job is in status {job.status}.")
         self._runner.stop(job.name)
         return {}
 
@@ -176,7 +175,9 @@ class TrainingJobs:
         try:
             self._objects.describe_bucket(bucket)
         except NoSuchBucketError as error:
-            raise validation_error(f"The S3 bucket '{bucket}' of S3OutputPath does not exist; create it first.") from error
+            raise validation_error(
+                f"The S3 bucket '{bucket}' of S3OutputPath does not exist; create it first."
+            ) from error
 
 
 def _name_in_use(arn: str) -> ServiceError:
@@ -210,8 +211,6 @@ def channel_source(objects: ObjectStore, channel: Mapping[str, Any]) -> ChannelS
     Raises:
         ContractError: an object has no place in a channel's directory.
     """
-    from seatrial.contract.training import ChannelConfig
-
     config = ChannelConfig(content_type=channel.get("ContentType"))
     uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
     path = local_path(uri)
