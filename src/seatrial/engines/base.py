@@ -156,6 +156,11 @@ class Engine(ABC):
     name: str
     """As the user types it: ``docker`` or ``process``."""
 
+    @property
+    def site(self) -> str:
+        """Where the containers run, without white space: two engines of one site know each other's containers."""
+        return self.name
+
     @abstractmethod
     def check_ready(self) -> None:
         """Return when containers can be started here.

@@ -48,7 +48,7 @@ def work_directory(engine: Engine) -> Iterator[WorkDirectory]:
     """A new, empty directory that is gone at the end; sweeps what killed processes left.
 
     Args:
-        engine: Runs the containers of this command, and removes the orphans of earlier ones of the same engine.
+        engine: Runs the containers of this command, and removes the orphans of earlier ones of the same site.
 
     Raises:
         OSError: the directory for temporary files cannot be written.
@@ -61,7 +61,7 @@ def work_directory(engine: Engine) -> Iterator[WorkDirectory]:
     lease = os.open(fresh / _LEASE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lease, fcntl.LOCK_EX)
-        os.write(lease, f"{engine.name} {token}\n".encode())
+        os.write(lease, f"{engine.site} {token}\n".encode())
         root = parent / f"{_PREFIX}{token}"
         fresh.rename(root)
         work = WorkDirectory(root / "work", token)
@@ -80,12 +80,12 @@ def work_directory(engine: Engine) -> Iterator[WorkDirectory]:
 def sweep(parent: Path, engine: Engine) -> None:
     """Remove the containers and directories of this user's killed commands; never fails, never touches living ones.
 
-    Directories of another engine's commands stay for that engine, which alone can find their containers.
+    Directories of another site's commands stay for the engine of that site, which alone can find their containers.
     """
     over: dict[str, Path] = {}
     with contextlib.ExitStack() as locks:
         for root in parent.glob(f"{_PREFIX}*"):
-            token = _token_of_ended(root, engine.name, locks)
+            token = _token_of_ended(root, engine.site, locks)
             if token is not None:
                 over[token] = root
         if not over:
@@ -96,7 +96,7 @@ def sweep(parent: Path, engine: Engine) -> None:
                 remove_tree(root)
 
 
-def _token_of_ended(root: Path, engine_name: str, locks: contextlib.ExitStack) -> str | None:
+def _token_of_ended(root: Path, site: str, locks: contextlib.ExitStack) -> str | None:
     """The token of a lease whose process is gone; it stays locked until ``locks`` is closed."""
     try:
         status = root.lstat()
@@ -105,7 +105,7 @@ def _token_of_ended(root: Path, engine_name: str, locks: contextlib.ExitStack) -
         lease = os.open(root / _LEASE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         locks.callback(os.close, lease)
         fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        name, token = os.read(lease, 256).decode().split()
+        leased_site, token = os.read(lease, 256).decode().split()
     except (OSError, ValueError):
         return None
-    return token if name == engine_name and root.name == f"{_PREFIX}{token}" else None
+    return token if leased_site == site and root.name == f"{_PREFIX}{token}" else None
