@@ -39,6 +39,18 @@ def predict_fn(data, model):
     return [1]
 """
 
+LATE_AFTER_FORK = """
+import os, time
+from seatrial.runtime.serving import sharing
+fork = sharing.fork
+def late_fork():
+    if pid := fork():
+        {then}
+    return pid
+sharing.fork = late_fork
+"""
+"""Appended to hooks that the template imports: something happens in it between a fork and the report of that."""
+
 
 def worker_pids(log: str) -> list[int]:
     return [int(pid) for pid in re.findall(r"is ready \(pid (\d+)\)", log)]
@@ -245,6 +257,23 @@ def test_a_template_that_is_killed_is_replaced_with_its_workers(serve: Any) -> N
     server.wait_log("is ready", 4)
     assert server.invoke()[0] == 200
     assert not workers & set(server.processes())
+
+
+def test_a_worker_faster_than_the_template_that_forked_it_is_known_when_it_reports(serve: Any) -> None:
+    """As when the kernel lets the template wait after the fork: the worker listens and is ready before it goes on."""
+    server = serve(PLAIN + LATE_AFTER_FORK.format(then="time.sleep(1)")).wait_ready()
+    server.wait_log("is ready", 2)
+    assert len(set(worker_pids(server.log))) == 2
+
+
+def test_a_worker_whose_template_dies_before_announcing_it_goes_away(serve: Any) -> None:
+    dies_when_told = "if os.path.exists('die'): os.remove('die'); os.kill(os.getpid(), 9)"
+    server = serve(WHOLE + LATE_AFTER_FORK.format(then=dies_when_told)).wait_ready()
+    server.wait_log("is ready", 2)
+    (server.directory / "program" / "die").touch()
+    os.kill(worker_pids(server.log)[0], signal.SIGKILL)
+    server.wait_log("is ready", 4)
+    server.wait_process_count(4)  # this one, the template, and its two workers
 
 
 def test_a_hook_past_the_timeout_gets_its_client_an_answer_and_its_worker_replaced(serve: Any) -> None:
