@@ -171,15 +171,25 @@ def test_serve_shows_the_user_s_own_lines_of_a_prediction_that_fails(serve: Any)
     assert "seatrial/runtime" not in server.log
 
 
-def test_serve_exits_when_the_process_dies_while_loading(serve: Any) -> None:
-    server = serve(PLAIN.replace("return 10", "import os; os.kill(os.getpid(), 11)"))
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("death", "reason"), [("os.kill(os.getpid(), 11)", "SIGSEGV"), ("os._exit(3)", "exit code 3")], ids=str
+)
+def test_serve_exits_at_the_first_death_while_loading(serve: Any, workers: str, death: str, reason: str) -> None:
+    load = f"import os; open(model_dir + '/loads', 'a').write('x'); {death}"
+    server = serve(PLAIN.replace("return 10", load), MODEL_SERVER_WORKERS=workers)
     assert server.wait_exit() == 1
     assert "[model-load-crashed]" in server.log
-    assert "SIGSEGV" in server.log
+    assert reason in server.log
+    assert (server.directory / "ml/model/loads").read_text() == "x"
 
 
-def test_serve_exits_when_workers_keep_dying_while_loading(serve: Any) -> None:
-    server = serve(PLAIN.replace("return 10", "import os; os.kill(os.getpid(), 9)"), MODEL_SERVER_WORKERS="1")
+def test_serve_that_was_ready_exits_when_workers_keep_dying_while_loading(serve: Any) -> None:
+    source = WHOLE.replace("return model_dir", "os.path.exists('die') and os.kill(os.getpid(), 9)")
+    server = serve(source, MODEL_SERVER_WORKERS="1").wait_ready()
+    server.wait_log("is ready")
+    (server.directory / "program" / "die").touch()
+    os.kill(worker_pids(server.log)[0], signal.SIGKILL)
     assert server.wait_exit() == 1
     assert "[worker-crash-loop]" in server.log
     assert "SIGKILL" in server.log
