@@ -207,12 +207,7 @@ def _image_id(api: APIClient, name: str) -> str | None:
 def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None) -> dict[str, Any]:
     limits = spec.limits
     is_published = spec.network is Network.PRIVATE
-    if spec.ports and spec.network is Network.HOST:
-        raise EngineError(
-            "port-not-private",
-            "ports of a container in the host's network cannot be published",
-            fix="reach them directly, or ask for a private network",
-        )
+    spec.check_ports()
     config = api.create_host_config(
         mounts=[
             docker.types.Mount(str(mount.target), str(mount.source), type="bind", read_only=mount.is_read_only)
