@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.core.errors import EngineError
+from seatrial.core.errors import ConfigError, EngineError
 from seatrial.platform.work_dirs import LEASE_LABEL, WorkDirectory, sweep, work_directory
 from seatrial.testing.fakes import FakeEngine
 
@@ -27,6 +27,7 @@ class OrphanEngine(FakeEngine):
 @pytest.fixture(autouse=True)
 def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path
 
 
@@ -125,3 +126,25 @@ def test_work_directory_is_gone_after_an_interrupt(parent: Path) -> None:
         run()
 
     assert list(parent.iterdir()) == []
+
+
+def test_work_directory_whose_removal_is_cut_short_is_swept_later(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(top: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), work_directory(FakeEngine({})):
+        patch.setattr("seatrial.platform.work_dirs.remove_tree", cut_short)
+    assert list(parent.iterdir()) != []
+
+    sweep(parent, FakeEngine({}))
+    assert list(parent.iterdir()) == []
+
+
+def test_work_directory_where_tmpdir_is_unusable_is_refused(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(parent / "gone"))
+
+    with pytest.raises(ConfigError) as caught, work_directory(FakeEngine({})):
+        pass
+    assert caught.value.code == "temporary-directory-unusable"
