@@ -3,7 +3,7 @@
 One request passes, in this order:
 
     identify.identify(request)        which service and operation, and with whose key     tables, no model but REST's
-    signing.verify(...)               is the signature right                              only where keys are configured
+    authentication.authenticate(...)  is the signature right                              only where keys are configured
     identify.resolve_operation(...)   botocore's model of the operation                   or UnknownOperationException
     protocols.parse_request(...)      parameters as Python values, and unknown members    or SerializationException
     validation.validate(...)          the model's constraints in AWS's wording            or ValidationException
