@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from seatrial.platform.wire.java_patterns import category_ranges
+
 if TYPE_CHECKING:
     from botocore.loaders import Loader
     from botocore.model import OperationModel, ServiceModel, Shape
@@ -38,7 +40,8 @@ def service_model(service: str) -> ServiceModel:
 
 
 def preload(services: Iterable[str]) -> None:
-    """Load the models of these services now, so that no first request waits for them."""
+    """Load the models of these services and the tables of patterns now, so that no first request waits for them."""
+    category_ranges()
     for service in services:
         service_model(service)
 

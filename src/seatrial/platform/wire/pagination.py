@@ -7,7 +7,7 @@ bound to its operation, filters and order: with others it is refused.
 ``ListTrainingJobs`` is documented to do otherwise when ``StatusEquals`` and ``MaxResults`` are given together: the
 page is cut first and its rows are filtered by status then, so that a page may be short or empty and still carry a
 token. We do as documented: a caller that stops at the first page sees here what it would see there. boto3's paginators
-are not touched. Source: contract.md §6.5; API_ListTrainingJobs, ``StatusEquals``.
+are not touched. Source: §6.5; API_ListTrainingJobs, ``StatusEquals``.
 """
 
 from __future__ import annotations

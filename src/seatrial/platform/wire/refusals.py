@@ -1,8 +1,8 @@
 """Why a request is not let in, in the words that each family of services has for it.
 
-Sources: contract.md §6.3; https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html;
-https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html. JSON services answer 400 and their own codes, the
-query protocol and S3 answer 403.
+Sources: §6.3; https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html;
+https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html. JSON services answer 400 and their own codes,
+REST-JSON the same codes with 403, the query protocol and S3 have codes of their own.
 """
 
 from __future__ import annotations
@@ -96,4 +96,6 @@ def authentication_error(refusal: Refusal, *, protocol: str, detail: str = "") -
     """
     table = {"query": _QUERY, "rest-xml": _S3}.get(protocol, _JSON)
     status, code, text = table[refusal]
+    if protocol == "rest-json":
+        status = 403
     return ServiceError(code, text.replace("{detail}", detail), status)

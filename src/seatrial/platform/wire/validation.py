@@ -41,7 +41,7 @@ _NOT_NULL = "Member must not be null"
 def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
     """Check parameters against the model: required, length, range, pattern, enum, keys and values, sizes, unions.
 
-    What the service requires beyond the model (``ResourceConfig`` of a container training job, contract.md §6.4) stays
+    What the service requires beyond the model (``ResourceConfig`` of a container training job, §6.4) stays
     with the service.
 
     Args:

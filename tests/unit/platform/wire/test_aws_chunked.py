@@ -178,4 +178,4 @@ def test_streams_sync_and_async_decode_and_compare_hashes() -> None:
     sync = check_sha256(decode_stream(iter([text[:4], text[4:]]), ChunkDecoder(UNSIGNED_WITH_TRAILER)), digest)
     assert b"".join(sync) == b"abc"  # type: ignore[arg-type]
     with pytest.raises(ServiceError, match="XAmzContentSHA256Mismatch"):
-        list(check_sha256(iter([b"abd"]), digest))  # type: ignore[arg-type]
+        list(check_sha256(iter([b"abx"]), digest))  # type: ignore[arg-type]

@@ -67,7 +67,7 @@ def test_check_declaration_accepts_members_of_the_model() -> None:
 @pytest.mark.parametrize(
     "declaration",
     [
-        Declaration(service="sagemaker", operation="CreateTrainingJob", acted_on=frozenset({"Nam"})),
+        Declaration(service="sagemaker", operation="CreateTrainingJob", acted_on=frozenset({"JobName"})),
         Declaration(
             service="sagemaker",
             operation="StopTrainingJob",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import hashlib
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -153,8 +155,6 @@ def test_authenticate_with_one_changed_byte_is_refused(signer: str, data: st.Dat
 
 
 def _changes(request: WireRequest, *, is_body_signed: bool) -> list[WireRequest]:
-    import dataclasses
-
     headers = [pair for pair in request.headers if pair[0] != "x-amz-acl"]
     changes = [
         dataclasses.replace(request, method="GET"),
@@ -193,8 +193,8 @@ def _changes(request: WireRequest, *, is_body_signed: bool) -> list[WireRequest]
 def test_authenticate_at_another_time(
     signer: str, offset: datetime.timedelta, expected: tuple[str, int] | None
 ) -> None:
-    path, query = ("/", "Action=GetCallerIdentity&Version=2011-06-15") if signer == "presigned v4" else ("/b/k", "")
-    request = signed(SIGNERS[signer], method="GET", path=path, query=query)
+    query = "Action=GetCallerIdentity&Version=2011-06-15" if signer == "presigned v4" else ""
+    request = signed(SIGNERS[signer], method="GET", path="/b/k" if signer in IS_S3 else "/", query=query)
 
     if expected is None:
         assert check(request, at=now() + offset).access_key_id == ACCESS_KEY
@@ -299,3 +299,69 @@ def test_authenticate_any_authorization_header_gives_an_answer(authorization: st
 def test_secret_key_text_shows_no_secret() -> None:
     assert SECRET not in repr(KEYS[ACCESS_KEY])
     assert TOKEN not in repr(KEYS["ASIA"])
+
+
+@pytest.mark.parametrize(
+    ("signer", "old", "new", "code"),
+    [
+        (
+            "presigned s3 v4",
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256",
+            "X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256",
+            "AuthorizationHeaderMalformed",
+        ),
+        ("presigned s3 v4", "X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=", "AuthorizationHeaderMalformed"),
+        ("presigned s3 v4", "X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=date", "AuthorizationHeaderMalformed"),
+        ("presigned s3 v4", "X-Amz-Expires=60", "X-Amz-Expires=60&X-Amz-Expires=600", "AuthorizationHeaderMalformed"),
+        ("presigned s3 v4", "X-Amz-Date=", "X-Amz-Date=1999", "AuthorizationHeaderMalformed"),
+        ("presigned s3 v2", "Expires=", "Expires=x", "AccessDenied"),
+    ],
+)
+def test_authenticate_presigned_with_a_broken_parameter_is_refused(signer: str, old: str, new: str, code: str) -> None:
+    request = signed(SIGNERS[signer], method="GET", path="/bucket/key")
+    assert old in request.query
+
+    assert refusal(dataclasses.replace(request, query=request.query.replace(old, new, 1)))[0] == code
+
+
+@pytest.mark.parametrize(
+    ("signer", "drop", "add", "code"),
+    [
+        ("s3 v4", "x-amz-content-sha256", [], "AuthorizationHeaderMalformed"),
+        ("s3 v4", "x-amz-date", [], "AuthorizationHeaderMalformed"),
+        ("s3 v4", "x-amz-date", [("x-amz-date", "yesterday")], "AuthorizationHeaderMalformed"),
+        ("s3 v2", "date", [("date", "yesterday")], "AuthorizationHeaderMalformed"),
+        ("s3 v4", "x-amz-date", [("x-amz-date", "{date}T999999Z")], "AuthorizationHeaderMalformed"),
+    ],
+)
+def test_authenticate_with_a_broken_header_is_refused(
+    signer: str, drop: str, add: list[tuple[str, str]], code: str
+) -> None:
+    request = signed(SIGNERS[signer], path="/bucket/key")
+    today = f"{now():%Y%m%d}"
+    kept = [pair for pair in request.headers if pair[0] != drop]
+    added = [(name, value.replace("{date}", today)) for name, value in add]
+
+    assert refusal(dataclasses.replace(request, headers=Headers([*kept, *added])))[0] == code
+
+
+def test_authenticate_streamed_body_leaves_the_hash_to_the_reader() -> None:
+    request = signed(s3_v4, method="PUT", path="/bucket/key", body=b"body")
+    streamed = dataclasses.replace(request, body=b"", stream=iter([b"other"]))
+
+    signature = check(streamed)
+
+    assert signature.payload == hashlib.sha256(b"body").hexdigest()
+    assert signature.scope.endswith("/eu-central-1/s3/aws4_request")
+
+
+def test_authenticate_streamed_body_of_another_service_is_refused() -> None:
+    request = signed(v4, headers={"X-Amz-Target": "SageMaker.ListModels"}, body=b"{}")
+
+    assert refusal(dataclasses.replace(request, body=b"", stream=iter([b"{}"])))[0] == "InvalidSignatureException"
+
+
+def test_authenticate_reads_a_path_with_dots_as_botocore_signs_it() -> None:
+    request = signed(v4, path="/a/./b//../endpoints/x/", method="GET")
+
+    assert check(request).access_key_id == ACCESS_KEY

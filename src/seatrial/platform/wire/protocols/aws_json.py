@@ -1,6 +1,6 @@
 """AWS JSON 1.0 and 1.1: ``POST /`` with ``X-Amz-Target``; one JSON document in, one out.
 
-Source: contract.md §6.1; https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html.
+Source: §6.1; https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def parse_request(operation: OperationModel, request: WireRequest) -> Parsed:
 
 
 def serialise_output(operation: OperationModel, output: dict[str, Any]) -> WireResponse:
-    """An operation without an output shape answers with an empty body, as AWS does (contract.md §6.4)."""
+    """An operation without an output shape answers with an empty body, as AWS does (§6.4)."""
     shape = operation.output_shape
     body = b"" if shape is None else msgspec.json.encode(write_value(shape, output))
     return WireResponse(status=200, headers=(("content-type", content_type(operation.service_model)),), body=body)

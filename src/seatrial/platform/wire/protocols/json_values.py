@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 INTEGER_BITS = {"integer": 32, "long": 64}
 """Sizes of Smithy's signed numbers."""
+DEPTH_LIMIT = 64
+"""How deep a request may nest; AWS's own limit is not known."""
 _ARTICLED = {
     "string": "a String",
     "integer": "an Integer",
@@ -44,15 +46,36 @@ _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf
 def decode_document(body: bytes) -> Any:
     """A JSON text as plain values; an empty body counts as ``{}``.
 
+    A nesting of more than ``DEPTH_LIMIT`` is refused, so that nobody can exhaust the stack of what reads it.
+
     Raises:
         ServiceError: SerializationException: no JSON by RFC 8259, no UTF-8, or nested too deep.
     """
     if not body.strip():
         return {}
     try:
-        return msgspec.json.decode(body)
+        document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise serialization_error(f"the request body is no JSON: {error}") from None
+    if _is_too_deep(document):
+        raise serialization_error(f"the request body is nested deeper than {DEPTH_LIMIT}")
+    return document
+
+
+def _is_too_deep(document: Any) -> bool:
+    """Level by level, without recursion; documents are shallow, so there are few levels."""
+    level = [document]
+    for _ in range(DEPTH_LIMIT + 1):
+        level = [
+            item
+            for container in level
+            if isinstance(container, (dict, list))
+            for item in (container.values() if isinstance(container, dict) else container)
+            if isinstance(item, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

@@ -9,15 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+from html import escape
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
 
 from seatrial.platform.wire import models
 from seatrial.platform.wire.errors import ServiceError, serialization_error
 from seatrial.platform.wire.parsed import Parsed
 from seatrial.platform.wire.protocols.aws_json import error_status
-from seatrial.platform.wire.protocols.json_values import unfit_output
+from seatrial.platform.wire.protocols.json_values import DEPTH_LIMIT, unfit_output
 from seatrial.platform.wire.protocols.rest_json import read_text
 from seatrial.platform.wire.request import WireRequest, WireResponse
 from seatrial.platform.wire.timestamps import render_timestamp
@@ -38,13 +38,6 @@ class _Node:
         self.children: dict[str, _Node] = {}
         self.value: str | None = None
         self.is_used = False
-
-    def find(self, name: str) -> _Node | None:
-        """The node at a dotted name below this one."""
-        node: _Node | None = self
-        for part in name.split("."):
-            node = node.children.get(part) if node is not None else None
-        return node
 
     def numbered(self) -> list[_Node]:
         """Children ``1``, ``2``, … in the order of their numbers; gaps close."""
@@ -69,6 +62,8 @@ def parse_request(operation: OperationModel, request: WireRequest) -> Parsed:
         if name in _NOT_PARAMETERS or name.startswith("X-Amz-"):
             continue
         node = root
+        if name.count(".") >= DEPTH_LIMIT:
+            raise serialization_error(f"a parameter's name has more than {DEPTH_LIMIT} parts")
         for part in name.split("."):
             node = node.children.setdefault(part, _Node())
         node.value = value
@@ -237,4 +232,4 @@ def _text(value: str) -> str:
         else "\ufffd"
         for char in value
     )
-    return escape(clean, {"\r": "&#13;"})
+    return escape(clean, quote=False).replace("\r", "&#13;")

@@ -1,6 +1,6 @@
 """REST-JSON: parameters in path, query, headers and body. SageMaker's runtime and metrics planes.
 
-Source: contract.md §6.1; https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html.
+Source: §6.1; https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape
+from html import escape
 
 from seatrial.platform.wire.errors import ServiceError
 from seatrial.platform.wire.request import WireResponse
@@ -18,7 +18,9 @@ def serialise_error(error: ServiceError, request_id: str, *, resource: str = "",
         is_head: The request was HEAD.
     """
     members = {"Code": error.code, "Message": error.message, **error.members, "Resource": resource}
-    text = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in members.items() if value != "")
+    text = "".join(
+        f"<{name}>{escape(str(value), quote=False)}</{name}>" for name, value in members.items() if value != ""
+    )
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{text}<RequestId>{escape(request_id)}</RequestId></Error>'
     return WireResponse(
         status=error.status or (400 if error.is_sender_fault else 500),

@@ -17,6 +17,6 @@ def serialise_error(error: ServiceError) -> WireResponse:
 
 
 def _encode_text(text: str) -> bytes:
-    """A CBOR text string with a length of four bytes, RFC 8949 §3."""
+    """A CBOR text string with a length of four bytes, RFC 8949, section 3."""
     encoded = text.encode()
     return b"\x7a" + len(encoded).to_bytes(4, "big") + encoded
