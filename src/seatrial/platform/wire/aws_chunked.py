@@ -74,7 +74,8 @@ class ChunkDecoder:
         self._expected_length = decoded_length
         self._length = 0
         self._state = _State.SIZE
-        self._buffer = bytearray()
+        self._buffer = b""
+        self._position = 0
         self._left = 0
         self._is_last = False
         self._claimed = ""
@@ -91,13 +92,14 @@ class ChunkDecoder:
         Raises:
             ServiceError: SignatureDoesNotMatch, InvalidRequest, IncompleteBody or MalformedTrailerError, as in S3.
         """
-        self._buffer += data
-        content = bytearray()
+        self._buffer = self._buffer[self._position :] + data if self._position < len(self._buffer) else data
+        self._position = 0
+        content: list[bytes] = []
         while self._step(content):
             pass
-        if self.is_done and self._buffer:
+        if self.is_done and self._position < len(self._buffer):
             raise _invalid("there are bytes after the last chunk")
-        return bytes(content)
+        return b"".join(content)
 
     def close(self) -> None:
         """The body has ended.
@@ -114,7 +116,7 @@ class ChunkDecoder:
             )
             raise ServiceError("IncompleteBody", what, 400)
 
-    def _step(self, content: bytearray) -> bool:
+    def _step(self, content: list[bytes]) -> bool:
         """One state's work; ``False`` when more bytes are needed."""
         if self._state is _State.DATA:
             return self._take_data(content)
@@ -134,13 +136,13 @@ class ChunkDecoder:
         return True
 
     def _take_line(self) -> bytes | None:
-        end = self._buffer.find(b"\r\n", 0, LINE_LIMIT_BYTES + 2)
+        end = self._buffer.find(b"\r\n", self._position, self._position + LINE_LIMIT_BYTES + 2)
         if end < 0:
-            if len(self._buffer) > LINE_LIMIT_BYTES:
+            if len(self._buffer) - self._position > LINE_LIMIT_BYTES:
                 raise _invalid(f"a line of the chunks is longer than {LINE_LIMIT_BYTES} bytes")
             return None
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 2]
+        line = self._buffer[self._position : end]
+        self._position = end + 2
         return line
 
     def _start_chunk(self, line: bytes) -> None:
@@ -157,16 +159,16 @@ class ChunkDecoder:
         self._end_chunk()
         self._state = _State.TRAILER
 
-    def _take_data(self, content: bytearray) -> bool:
-        if not self._buffer:
+    def _take_data(self, content: list[bytes]) -> bool:
+        piece = self._buffer[self._position : self._position + self._left]
+        if not piece:
             return False
-        piece = bytes(self._buffer[: self._left])
-        del self._buffer[: len(piece)]
+        self._position += len(piece)
         self._left -= len(piece)
         self._length += len(piece)
         if self._verifies is not None:
             self._hash.update(piece)
-        content += piece
+        content.append(piece)
         if self._expected_length is not None and self._length > self._expected_length:
             raise ServiceError("IncompleteBody", "The request body is longer than x-amz-decoded-content-length", 400)
         if self._left == 0:

@@ -10,7 +10,8 @@ regular expression pattern: …``; several are joined by ``; `` with their numbe
 - elements that are no structures are judged with their list or map, which is printed, and all rules of an element are
   told: ``Member must satisfy constraint: [Member must have length less than or equal to 32, …]``, ``Map keys must
   satisfy constraint: […]``, ``Map value must satisfy constraint: […]``;
-- a length comes before a pattern.
+- a length comes before a pattern;
+- the value of a member that the model calls sensitive is left out: ``Value at 'password' failed …``.
 
 AWS promises no order of several errors; ours is the order of the model's members, so that the same request always gets
 the same answer. Elements that are structures are walked into, with their number in the path.
@@ -36,6 +37,8 @@ _Found: TypeAlias = "Iterator[tuple[str, Any, str]]"
 """Path, value and broken constraint of each error."""
 
 _NOT_NULL = "Member must not be null"
+_SENSITIVE = object()
+"""Stands for a value that no message may show."""
 
 
 def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
@@ -61,9 +64,7 @@ def find_violations(operation: OperationModel, parameters: Mapping[str, Any]) ->
     if operation.input_shape is None:
         return []
     found = _check_structure(operation.input_shape, parameters, "")
-    return [
-        f"Value {_quote(value)} at '{path}' failed to satisfy constraint: {broken}" for path, value, broken in found
-    ]
+    return [f"Value {_quote(value)}at '{path}' failed to satisfy constraint: {broken}" for path, value, broken in found]
 
 
 def render_violations(broken: list[str]) -> str:
@@ -122,8 +123,9 @@ def _check_map(shape: MapShape, value: dict[str, Any], path: str) -> _Found:
 
 
 def _check_scalar(shape: Shape, value: Any, path: str) -> _Found:
+    shown = _SENSITIVE if shape.metadata.get("sensitive") else value
     for broken in scalar_violations(shape, value):
-        yield path, value, broken
+        yield path, shown, broken
 
 
 def _check_nothing(_shape: Shape, _value: Any, _path: str) -> _Found:
@@ -217,7 +219,10 @@ def lower_camel(name: str) -> str:
 
 
 def _quote(value: Any) -> str:
-    return "null" if value is None else f"'{render_java(value)}'"
+    """A value as a message shows it, with the space behind it."""
+    if value is _SENSITIVE:
+        return ""
+    return "null " if value is None else f"'{render_java(value)}' "
 
 
 def render_java(value: Any) -> str:

@@ -205,3 +205,14 @@ def test_find_violations_of_any_values_of_every_operation_gives_only_texts(servi
         assert validation.find_violations(operation, shuffled) == first
         assert all(" failed to satisfy constraint: " in text for text in first)
         assert not [text for text in first if "must not be null" in text]
+
+
+def test_find_violations_leaves_out_a_sensitive_value() -> None:
+    model = models.find_operation("iam", "CreateLoginProfile")
+    assert model is not None
+
+    found = validation.find_violations(model, {"UserName": "a", "Password": "s3cret" * 30})
+
+    assert found == [
+        "Value at 'password' failed to satisfy constraint: Member must have length less than or equal to 128"
+    ]
