@@ -19,6 +19,8 @@ from seatrial.platform.wire.errors import ServiceError
 from seatrial.platform.wire.request import Headers, WireRequest, WireResponse
 from seatrial.platform.wire.signing import SecretKey
 
+pytestmark = pytest.mark.slow  # making a client of boto3 is
+
 ACCESS_KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG"
 KEYS = {ACCESS_KEY: SecretKey(secret_access_key=SECRET)}
 WHEN = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.timezone.utc)

@@ -91,6 +91,7 @@ def test_translate_java_what_is_not_translated_is_refused(pattern: str) -> None:
         translate_java(pattern)
 
 
+@pytest.mark.slow
 def test_category_ranges_have_every_character_of_their_categories() -> None:
     ranges = java_patterns.category_ranges()
     beyond = range(0x40000, 0xE0000, 97), range(0xE1000, 0x110000, 97)
@@ -102,6 +103,7 @@ def test_category_ranges_have_every_character_of_their_categories() -> None:
             assert (pattern.fullmatch(chr(code)) is not None) is expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", java_patterns._EQUIVALENTS)
 @given(data=st.data())
 def test_replaced_pattern_fits_the_same_short_texts(pattern: str, data: st.DataObject) -> None:

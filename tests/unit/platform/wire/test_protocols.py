@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -12,14 +13,14 @@ import botocore.parsers
 import pytest
 from botocore.awsrequest import HeadersDict
 from botocore.eventstream import EventStreamBuffer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.core.errors import InternalError
 from seatrial.platform.wire import errors, models
 from seatrial.platform.wire.errors import ServiceError
 from seatrial.platform.wire.identify import SERVICES, Identified, identify, resolve_operation
-from seatrial.platform.wire.protocols import parse_request, serialise_error, serialise_output
+from seatrial.platform.wire.protocols import COMPRESSED_LIMIT_BYTES, parse_request, serialise_error, serialise_output
 from seatrial.platform.wire.request import Headers, WireRequest, WireResponse
 from seatrial.platform.wire.timestamps import parse_timestamp, render_timestamp, to_epoch
 
@@ -267,6 +268,8 @@ def test_parse_json_empty_body_has_no_members() -> None:
     assert parse(json_request("ListTrainingJobs", b"")).parameters == {}
 
 
+@pytest.mark.slow
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
@@ -582,3 +585,22 @@ def test_parse_json_numbers_of_a_double(value: bytes, read: float) -> None:
     parsed = parse(json_request("PutMetricFilter", body, target="Logs_20140328"))
 
     assert parsed.parameters["metricTransformations"][0]["defaultValue"] == read
+
+
+def gzipped_request(body: bytes) -> WireRequest:
+    headers = Headers([("x-amz-target", "SageMaker.ListTrainingJobs"), ("content-encoding", "gzip")])
+    return WireRequest(method="POST", path="/", headers=headers, body=body)
+
+
+def test_parse_compressed_body() -> None:
+    assert parse(gzipped_request(gzip.compress(b'{"MaxResults": 5}'))).parameters == {"MaxResults": 5}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", gzip.compress(b'{"MaxResults": 5}')[:-9], gzip.compress(b" " * (COMPRESSED_LIMIT_BYTES + 1), 1)],
+    ids=["plain", "cut off", "too much"],
+)
+def test_parse_broken_compressed_body_is_refused(body: bytes) -> None:
+    with pytest.raises(ServiceError, match="SerializationException"):
+        parse(gzipped_request(body))

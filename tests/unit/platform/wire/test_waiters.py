@@ -21,6 +21,7 @@ class _Raw:
         return [self.body]
 
 
+@pytest.mark.slow
 def test_is_waiter_knows_botocores_waiter() -> None:
     sent: list[Headers] = []
 

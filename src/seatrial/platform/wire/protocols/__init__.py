@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from typing import TYPE_CHECKING, Any
 
-from seatrial.platform.wire.errors import ServiceError
+from seatrial.platform.wire.errors import ServiceError, serialization_error
 from seatrial.platform.wire.identify import Identified
 from seatrial.platform.wire.parsed import Parsed
 from seatrial.platform.wire.protocols import aws_json, query, rest_json, rest_xml, rpc_v2
@@ -13,6 +14,9 @@ from seatrial.platform.wire.request import WireRequest, WireResponse
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
+
+COMPRESSED_LIMIT_BYTES = 64 * 1024 * 1024
+"""How much a compressed body may hold; a choice of ours, so that a small request cannot fill the memory."""
 
 
 def parse_request(identified: Identified, operation: OperationModel, request: WireRequest) -> Parsed:
@@ -26,14 +30,27 @@ def parse_request(identified: Identified, operation: OperationModel, request: Wi
     Raises:
         ServiceError: SerializationException; or UnknownOperationException for a protocol that is not spoken here.
     """
-    if identified.protocol == "json":
-        return aws_json.parse_request(operation, request)
     if identified.protocol == "rest-json":
-        return rest_json.parse_request(operation, request)
-    if identified.protocol == "query":
-        return query.parse_request(operation, request)
+        return rest_json.parse_request(operation, request)  # the encoding of a payload is the container's affair
+    if identified.protocol in ("json", "query"):
+        parse = aws_json.parse_request if identified.protocol == "json" else query.parse_request
+        return parse(operation, _decompress(request))
     what = f"Seatrial does not speak {identified.protocol}; use boto3, the AWS CLI, or an older SDK that sends JSON"
     raise ServiceError("UnknownOperationException", what, 404)
+
+
+def _decompress(request: WireRequest) -> WireRequest:
+    """Read what botocore compressed: large bodies of some operations, such as PutMetricData's."""
+    if (request.headers.get("content-encoding") or "").strip().lower() != "gzip":
+        return request
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        body = unpacker.decompress(request.body, COMPRESSED_LIMIT_BYTES)
+    except zlib.error as error:
+        raise serialization_error(f"the request body is no gzip: {error}") from None
+    if not unpacker.eof:
+        raise serialization_error(f"the request body is cut off, or holds more than {COMPRESSED_LIMIT_BYTES} bytes")
+    return dataclasses.replace(request, body=body)
 
 
 def serialise_output(
