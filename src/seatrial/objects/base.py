@@ -88,7 +88,11 @@ class Condition:
                 raise NoSuchKeyError(bucket, key)
             if not etag_matches(self.if_match, current_etag):
                 raise PreconditionFailedError("If-Match")
-        if self.if_none_match is not None and current_etag is not None and etag_matches(self.if_none_match, current_etag):
+        if (
+            self.if_none_match is not None
+            and current_etag is not None
+            and etag_matches(self.if_none_match, current_etag)
+        ):
             raise PreconditionFailedError("If-None-Match")
 
 

@@ -1,0 +1,1 @@
+"""One folder a service of AWS that the platform answers for."""
