@@ -1,4 +1,4 @@
-"""What a durable store asks of a file system: sync, copy inside the kernel, locks between processes, atomic small files."""
+"""What a durable store asks of a file system: sync, copies inside the kernel, locks, small files at once."""
 
 from __future__ import annotations
 
