@@ -426,3 +426,15 @@ def test_large_body_streams_up_and_down(client: Any, bucket: str) -> None:
     assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == body
     got = client.get_object(Bucket=bucket, Key="k", Range="bytes=1-5000000")
     assert got["Body"].read() == body[1:5_000_001]
+
+
+def test_refusal_before_the_body_leaves_the_connection_usable(client: Any, bucket: str) -> None:
+    """A client that waits for 100 Continue sends no body after a refusal; the next request is not taken for it."""
+    for _ in range(3):
+        assert refusal(client.put_object, Bucket=bucket, Key="k", Body=bytes(MIB), IfNoneMatch='"x"')[1] == 501
+        assert client.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_refusal_before_a_body_that_is_already_on_its_way_is_read(url: str, bucket: str) -> None:
+    status, body = raw(url, "PUT", f"/{bucket}/k", bytes(2 * MIB), **{"If-None-Match": '"x"'})
+    assert (status, b"NotImplemented" in body) == (501, True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl
 
@@ -17,7 +17,7 @@ from seatrial.platform.services.s3 import routes
 from seatrial.platform.services.s3.addresses import BASE_HOSTS, split_address
 from seatrial.platform.services.s3.bodies import Bodies, ClientGoneError
 from seatrial.platform.services.s3.errors import S3Error, of_store
-from seatrial.platform.services.s3.requests import Receive, S3Request, Scope, Send
+from seatrial.platform.services.s3.requests import BodySource, Receive, S3Request, Scope, Send
 from seatrial.platform.services.s3.responses import S3Response, send_response, xml_response
 
 LOG = logging.getLogger(__name__)
@@ -64,9 +64,11 @@ class S3Service:
         request_id = secrets.token_hex(8).upper()
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         resource = raw_path.decode("latin-1")
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        body = BodySource(receive, headers)
         try:
             try:
-                response = await self._answer(scope, receive, raw_path)
+                response = await self._answer(scope, headers, body, raw_path)
             except SeatrialError as error:
                 raise of_store(error) from error
         except ClientGoneError:
@@ -84,10 +86,11 @@ class S3Service:
             # An error has no body here and, as in S3, no type either; 404 is all a client learns.
             response = S3Response(status=response.status, headers={**response.headers, "content-length": "0"})
             response.headers.pop("content-type", None)
+        if not await body.drain():
+            response.headers["connection"] = "close"
         await send_response(response, is_head=is_head, receive=receive, send=send, executor=self._executor)
 
-    async def _answer(self, scope: Scope, receive: Receive, raw_path: bytes) -> S3Response:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    async def _answer(self, scope: Scope, headers: Mapping[str, str], body: BodySource, raw_path: bytes) -> S3Response:
         bucket, key = split_address(headers.get("host", ""), raw_path, self._base_hosts)
         query = _parse_query(scope.get("query_string", b""))
         route = routes.find_route(scope["method"], bucket, key, query, headers)
@@ -99,18 +102,18 @@ class S3Service:
             resource=raw_path.decode("latin-1"),
             query=query,
             headers=headers,
-            receive=receive,
+            receive=body.receive,
             account_id=self._account_id,
             region=self._region,
         )
         if (streaming := routes.STREAMING.get(route)) is not None:
             return await streaming(self._bodies, self._store, request)
         if (with_xml := routes.WITH_XML.get(route)) is not None:
-            body = await self._bodies.read_small(request)
-            return await self._bodies.in_thread(with_xml, self._store, request, body)
+            document = await self._bodies.read_small(request)
+            return await self._bodies.in_thread(with_xml, self._store, request, document)
         return await self._bodies.in_thread(routes.PLAIN[route], self._store, request)
 
-    def _check_owners(self, headers: dict[str, str], bucket: str) -> None:
+    def _check_owners(self, headers: Mapping[str, str], bucket: str) -> None:
         for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):
             if bucket and headers.get(name, self._account_id) != self._account_id:
                 raise S3Error("AccessDenied")
@@ -129,7 +132,7 @@ def _parse_query(query: bytes) -> dict[str, str]:
 
 
 def _error_response(error: S3Error, resource: str, request_id: str) -> S3Response:
-    headers = {"connection": "close"} if error.code == "EntityTooLarge" else {}
+    headers = {}
     if error.code == "InvalidRange" and "ActualObjectSize" in error.details:
         headers["content-range"] = f"bytes */{error.details['ActualObjectSize']}"
     return xml_response(error.body(resource, request_id, request_id), status=error.status, headers=headers)

@@ -14,6 +14,38 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
+class BodySource:
+    """A request's body, and whether all of it was taken.
+
+    A connection on which a part of a body is still to come cannot be used for another request.
+    """
+
+    DRAIN_MAX_BYTES = 8 << 20
+    """What is thrown away so that the client reads our answer; for more the connection is closed."""
+
+    def __init__(self, receive: Receive, headers: Mapping[str, str]) -> None:
+        self._receive = receive
+        self._is_complete = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        self._waits_for_us = headers.get("expect", "").lower() == "100-continue"
+
+    async def receive(self) -> Message:
+        """As ASGI's."""
+        self._waits_for_us = False  # the server now tells the client to go on
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._is_complete = True
+        return message
+
+    async def drain(self) -> bool:
+        """Throw the rest away; false when the connection has to be closed."""
+        size = 0
+        while not self._is_complete:
+            if self._waits_for_us or size > self.DRAIN_MAX_BYTES:
+                return False
+            size += len((await self.receive()).get("body", b""))
+        return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Request:
     """A request whose bucket and key are known."""
