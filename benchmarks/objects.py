@@ -23,7 +23,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.client import BaseClient
 
 SMALL_COUNT = 100
 THREADS = 8
@@ -63,9 +66,7 @@ def server(*arguments: str) -> Iterator[str]:
         process.wait()
 
 
-def client_for(url: str) -> Any:
-    import boto3
-
+def client_for(url: str) -> BaseClient:
     return boto3.client(
         "s3",
         endpoint_url=url,
@@ -81,10 +82,8 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure(client: Any, round_number: int) -> dict[str, float]:
+def measure(client: BaseClient, round_number: int) -> dict[str, float]:
     """Each figure is better when it is higher."""
-    from boto3.s3.transfer import TransferConfig
-
     bucket = f"round-{round_number}"
     client.create_bucket(Bucket=bucket)
     small, large = os.urandom(1024), os.urandom(LARGE_BYTES)
@@ -95,24 +94,21 @@ def measure(client: Any, round_number: int) -> dict[str, float]:
     def get(number: int) -> None:
         client.get_object(Bucket=bucket, Key=f"small/{number}")["Body"].read()
 
-    def each(function: Callable[[int], None]) -> Callable[[], object]:
-        return lambda: [function(number) for number in range(SMALL_COUNT)]
+    def each(function: Callable[[int], None]) -> float:
+        return SMALL_COUNT / timed(lambda: [function(number) for number in range(SMALL_COUNT)])
 
-    def at_once(function: Callable[[int], None]) -> Callable[[], object]:
-        def run() -> None:
-            with ThreadPoolExecutor(THREADS) as executor:
-                list(executor.map(function, range(SMALL_COUNT)))
-
-        return run
+    def at_once(function: Callable[[int], None]) -> float:
+        with ThreadPoolExecutor(THREADS) as executor:
+            return SMALL_COUNT / timed(lambda: list(executor.map(function, range(SMALL_COUNT))))
 
     target = io.BytesIO()
     config = TransferConfig(max_concurrency=4)
     large_mb = LARGE_BYTES / 1e6
     return {
-        "1 KB put /s": SMALL_COUNT / timed(each(put)),
-        "1 KB get /s": SMALL_COUNT / timed(each(get)),
-        f"1 KB put /s, {THREADS} threads": SMALL_COUNT / timed(at_once(put)),
-        f"1 KB get /s, {THREADS} threads": SMALL_COUNT / timed(at_once(get)),
+        "1 KB put /s": each(put),
+        "1 KB get /s": each(get),
+        f"1 KB put /s, {THREADS} threads": at_once(put),
+        f"1 KB get /s, {THREADS} threads": at_once(get),
         "64 MB up MB/s": large_mb / timed(lambda: client.put_object(Bucket=bucket, Key="one", Body=large)),
         "64 MB down MB/s": large_mb / timed(lambda: client.get_object(Bucket=bucket, Key="one")["Body"].read()),
         "64 MB up MB/s, parts": large_mb

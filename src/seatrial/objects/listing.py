@@ -122,7 +122,10 @@ def list_page(
     Args:
         keys: The walk from a position.
         describe: An object by key and path; ``None`` when it is gone.
-        prefix: As ``ObjectStore.list_page``; so are the others.
+        prefix: As for ``ObjectStore.list_page``.
+        delimiter: As there.
+        start_after: As there.
+        max_keys: As there.
     """
     page = Page(objects=[], prefixes=[], next_after=None)
     if max_keys == 0:

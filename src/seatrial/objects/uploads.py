@@ -1,12 +1,13 @@
 """Multipart uploads that are not finished: a directory each, in it one file and one small JSON file a part.
 
-The JSON names the file, so a part that is uploaded again is replaced at once. Parts are not synced: a power cut may take
-them, and completing then fails for a part that is shorter than it was.
+The JSON names the file, so a part that is uploaded again is replaced at once. Parts are not synced: a power cut may
+take them, and completing then fails for a part that is shorter than it was.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import secrets
@@ -188,7 +189,7 @@ def choose_parts(parts: dict[int, Part], wanted: Sequence[WantedPart]) -> list[P
         ObjectStoreError: ``part-order-invalid``, ``part-invalid`` or ``part-too-small``.
     """
     numbers = [one.number for one in wanted]
-    if any(later <= earlier for earlier, later in zip(numbers, numbers[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
         raise ObjectStoreError(
             "part-order-invalid", "the parts are not in ascending order", fix="list them by part number"
         )

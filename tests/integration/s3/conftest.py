@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,7 +78,7 @@ def _client(url: str, **config: Any) -> Iterator[Any]:
         endpoint_url=url,
         region_name=REGION,
         aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_secret_access_key="test",  # noqa: S106
         config=Config(retries={"max_attempts": 1}, **config),
     )
     yield made

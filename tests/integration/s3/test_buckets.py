@@ -11,7 +11,7 @@ import pytest
 from seatrial.objects.files import FileStore
 
 pytest.importorskip("boto3")
-from botocore.exceptions import ClientError  # noqa: E402
+from botocore.exceptions import ClientError
 
 
 def refusal(operation: Any, **arguments: Any) -> tuple[str, int]:

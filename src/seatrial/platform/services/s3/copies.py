@@ -45,7 +45,8 @@ def copy_object(store: ObjectStore, request: S3Request) -> S3Response:
         if source.info.size_bytes > PUT_MAX_BYTES:
             raise S3Error(
                 "InvalidRequest",
-                f"The specified copy source is larger than the maximum allowable size for a copy source: {PUT_MAX_BYTES}",
+                "The specified copy source is larger than the maximum allowable size for a copy source: "
+                f"{PUT_MAX_BYTES}",
             )
         info = store.copy(
             source,

@@ -27,8 +27,8 @@ def parse_tag_header(header: str | None) -> dict[str, str]:
     except ValueError:
         raise S3Error(
             "InvalidArgument",
-            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name "
-            "duplicates.",
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag "
+            "name duplicates.",
             ArgumentName="x-amz-tagging",
             ArgumentValue=header,
         ) from None
