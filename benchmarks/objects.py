@@ -94,6 +94,9 @@ def measure(client: BaseClient, round_number: int) -> dict[str, float]:
     def get(number: int) -> None:
         client.get_object(Bucket=bucket, Key=f"small/{number}")["Body"].read()
 
+    def download() -> None:
+        client.get_object(Bucket=bucket, Key="one")["Body"].read()
+
     def each(function: Callable[[int], None]) -> float:
         return SMALL_COUNT / timed(lambda: [function(number) for number in range(SMALL_COUNT)])
 
@@ -110,7 +113,7 @@ def measure(client: BaseClient, round_number: int) -> dict[str, float]:
         f"1 KB put /s, {THREADS} threads": at_once(put),
         f"1 KB get /s, {THREADS} threads": at_once(get),
         "64 MB up MB/s": large_mb / timed(lambda: client.put_object(Bucket=bucket, Key="one", Body=large)),
-        "64 MB down MB/s": large_mb / timed(lambda: client.get_object(Bucket=bucket, Key="one")["Body"].read()),
+        "64 MB down MB/s": large_mb / timed(download),
         "64 MB up MB/s, parts": large_mb
         / timed(lambda: client.upload_fileobj(io.BytesIO(large), bucket, "parts", Config=config)),
         "64 MB down MB/s, ranges": large_mb

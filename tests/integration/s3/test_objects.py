@@ -139,8 +139,8 @@ def test_put_with_a_wrong_checksum_stores_nothing(client: Any, bucket: str) -> N
     wrong = base64.b64encode(b"\0\0\0\1").decode()
 
     assert refusal(client.put_object, Bucket=bucket, Key="k", Body=b"x", ChecksumCRC32=wrong) == ("BadDigest", 400)
-    md5 = base64.b64encode(md5(b"y").digest()).decode()
-    assert refusal(client.put_object, Bucket=bucket, Key="k", Body=b"x", ContentMD5=md5) == ("BadDigest", 400)
+    other = base64.b64encode(md5(b"y").digest()).decode()
+    assert refusal(client.put_object, Bucket=bucket, Key="k", Body=b"x", ContentMD5=other) == ("BadDigest", 400)
     assert keys_of(client.list_objects_v2(Bucket=bucket)) == []
 
 
