@@ -14,7 +14,7 @@ import re
 from typing import NamedTuple
 
 MAX_MESSAGE_BYTES = 256 * 1024
-"""A longer message becomes several events. CloudWatch took no more until 2025, and many readers still count on it."""
+"""A longer message of a container becomes several events. CloudWatch took no more until 2025, and many readers still count on it."""
 
 _LINE = re.compile(rb"(\d{1,15})([ \\])(.*)", re.DOTALL)
 _ESCAPE = re.compile(r"\\([n\\])")
@@ -32,7 +32,7 @@ class Line(NamedTuple):
 
 
 def encode_line(timestamp_ms: int, message: bytes) -> bytes:
-    """One line of a message that is no longer than ``MAX_MESSAGE_BYTES``."""
+    """One line, whatever the message holds."""
     if b"\n" in message:
         escaped = message.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
         return b"%d\\%b\n" % (timestamp_ms, escaped)

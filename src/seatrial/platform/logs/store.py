@@ -405,8 +405,9 @@ class LogStore:
         ]
         return ListedGroups(groups, render_token(NameToken(name=groups[-1].name)) if found[limit:] else None)
 
-    def has_group(self, group: str) -> bool:
-        return self._group_directory(group).is_dir()
+    def require_stream(self, group: str, stream: str) -> None:
+        """Raises MissingGroupError, MissingStreamError."""
+        self._existing_stream(group, stream)
 
     # --- directories ------------------------------------------------------------------------------------------------
 

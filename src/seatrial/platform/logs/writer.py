@@ -61,7 +61,7 @@ class LogWriter:
         """Append events with times of their own, all or none.
 
         Args:
-            events: Milliseconds since 1970, not falling, and message.
+            events: Milliseconds since 1970, not falling, and message, which may hold newlines and is never split.
 
         Raises:
             OutOfOrderError: the first is earlier than the last event of the stream.
@@ -131,8 +131,7 @@ class StreamFile:
         with self._lock:
             if events[0][0] < self._last_ms:
                 raise OutOfOrderError(self._last_ms)
-            lines = [encode_line(when_ms, piece) for when_ms, message in events for piece in split_message(message)]
-            self._write(b"".join(lines))
+            self._write(b"".join(encode_line(timestamp_ms, message) for timestamp_ms, message in events))
             self._last_ms = events[-1][0]
 
     def close(self) -> None:
