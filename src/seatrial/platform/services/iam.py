@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import datetime
 import json
 import re
@@ -268,10 +269,8 @@ class IamService:
             return replace(role, document=document, modified_at=self._now())
 
         if name == DEFAULT_ROLE_NAME and self._store.find(Kind.ROLE, name) is None:
-            try:
+            with contextlib.suppress(AlreadyExistsError):  # another request may be first
                 self._store.insert(self._default_role())
-            except AlreadyExistsError:  # by another request, just now
-                pass
         try:
             self._store.update(Kind.ROLE, name, changed)
         except MissingError:
