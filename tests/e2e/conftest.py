@@ -19,7 +19,7 @@ from seatrial.build.wheels import build_wheel
 from seatrial.contract.training import ChannelConfig
 from seatrial.engines.base import Engine, ExitStatus
 from seatrial.platform.endpoints.replica import Replica, ReplicaRequest, start_replica
-from seatrial.platform.jobs.staging import ChannelSource
+from seatrial.platform.jobs.staging import LocalChannel
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,7 +167,9 @@ class Container:
     engine: Engine
     image: str
 
-    def train(self, work_dir: Path, channel: Path, hyperparameters: dict[str, str]) -> TrainingResult:
+    def train(
+        self, work_dir: Path, channel: Path, hyperparameters: dict[str, str], *, channel_name: str = "training"
+    ) -> TrainingResult:
         """Run one training job below a directory."""
         job_dir = work_dir / "train"
         job_dir.mkdir()
@@ -176,7 +178,7 @@ class Container:
             image=self.image,
             output_dir=work_dir / "output",
             hyperparameters=hyperparameters,
-            channels={"training": ChannelSource(path=channel, config=ChannelConfig(content_type="text/csv"))},
+            channels={channel_name: LocalChannel(path=channel, config=ChannelConfig(content_type="text/csv"))},
             max_runtime_seconds=100,
         )
         return TrainingJob(self.engine, request, on_phase=lambda _phase: None, on_line=print).run(job_dir)

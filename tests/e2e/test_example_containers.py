@@ -93,18 +93,16 @@ def test_train_with_a_bad_hyperparameter_fails_and_names_the_value(
 
 @on_each_engine
 @in_each_example
-def test_train_with_a_channel_without_files_fails_and_names_the_channel(
+def test_train_without_the_channel_it_reads_fails_and_names_the_channel(
     container_of: Callable, tmp_path: Path, engine_name: str, example: str
 ) -> None:
-    channel = tmp_path / "channel"
-    (channel / "empty").mkdir(parents=True)
+    (tmp_path / "iris.csv").write_text("setosa,1,2,3,4\n")
 
-    result = container_of(engine_name, example).train(tmp_path, channel, {})
+    result = container_of(engine_name, example).train(tmp_path, tmp_path / "iris.csv", {}, channel_name="validation")
 
     assert result.status is TrainingJobStatus.FAILED
-    assert result.exit_code != 0
+    assert result.exit_code
     assert "training" in result.failure_reason
-    assert "no files" in result.failure_reason
 
 
 @on_each_engine

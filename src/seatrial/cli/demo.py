@@ -21,7 +21,7 @@ from seatrial.contract.training import ChannelConfig
 from seatrial.core.errors import EngineError, SeatrialError, UserCodeError
 from seatrial.engines.base import Engine
 from seatrial.platform.endpoints.replica import ReplicaRequest, start_replica
-from seatrial.platform.jobs.staging import ChannelSource
+from seatrial.platform.jobs.staging import LocalChannel
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
 from seatrial.platform.work_dirs import WorkDirectory, work_directory
 
@@ -204,7 +204,7 @@ class _Voyage:
             image=self._image,
             output_dir=self._work.path / "output",
             hyperparameters=HYPERPARAMETERS,
-            channels={"training": ChannelSource(path=iris_file(), config=ChannelConfig(content_type="text/csv"))},
+            channels={"training": LocalChannel(path=iris_file(), config=ChannelConfig(content_type="text/csv"))},
             labels=self._work.labels,
         )
         job = TrainingJob(

@@ -71,14 +71,12 @@ def command(
     with Output(is_quiet=quiet) as out, work_directory(engine) as work:
         for sentence in engine.limitations():
             out.say(f"note: {sentence}")
-        out.phase("Starting the container")
         request = replace(request, labels=work.labels)
         try:
-            with (
-                stop_on_signals(stop.set),
-                start_replica(engine, request, work.path, out.log_line, checkpoint=check_stop) as replica,
-            ):
-                return _follow(replica, out, stop)
+            with stop_on_signals(stop.set):
+                out.phase("Starting the container")
+                with start_replica(engine, request, work.path, out.log_line, checkpoint=check_stop) as replica:
+                    return _follow(replica, out, stop)
         except KeyboardInterrupt:
             out.say("interrupted: the container was killed")
             return INTERRUPTED_EXIT_CODE

@@ -20,7 +20,7 @@ from seatrial.contract.training import ChannelConfig, check_hyperparameters
 from seatrial.core.errors import ConfigError
 from seatrial.core.trees import remove_tree
 from seatrial.engines.base import describe_exit
-from seatrial.platform.jobs.staging import ChannelSource
+from seatrial.platform.jobs.staging import LocalChannel
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
 from seatrial.platform.work_dirs import work_directory
 
@@ -145,7 +145,7 @@ def _environment(texts: tuple[str, ...]) -> dict[str, str]:
     return environment
 
 
-def _channels(channels: tuple[str, ...], content_types: tuple[str, ...]) -> dict[str, ChannelSource]:
+def _channels(channels: tuple[str, ...], content_types: tuple[str, ...]) -> dict[str, LocalChannel]:
     paths = parse_pairs("--channel", channels)
     types = parse_pairs("--content-type", content_types)
     for name in types:
@@ -157,7 +157,7 @@ def _channels(channels: tuple[str, ...], content_types: tuple[str, ...]) -> dict
                 fix=f"pass --channel {name}=PATH",
             )
     return {
-        name: ChannelSource(path=Path(path).expanduser(), config=ChannelConfig(content_type=types.get(name)))
+        name: LocalChannel(path=Path(path).expanduser(), config=ChannelConfig(content_type=types.get(name)))
         for name, path in paths.items()
     }
 

@@ -59,7 +59,7 @@ def channel_files(keys: Iterable[str], prefix: str) -> dict[str, str]:
         if path in directories:
             raise ContractError(
                 "channel-objects-clash",
-                f"the object '{key}' and the object '{files[directories[path]]}' need a file and a directory of one name",
+                f"the objects '{key}' and '{files[directories[path]]}' need a file and a directory of one name",
                 found=f"the path '{path}'",
                 fix="rename one of them",
             )

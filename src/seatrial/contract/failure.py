@@ -44,6 +44,18 @@ def upload_failure_reason(problems: Sequence[str]) -> str:
     return f"ClientError: Artifact upload failed:{'; '.join(problems)}"[:FAILURE_REASON_MAX_CHARACTERS]
 
 
+def client_failure_reason(problem: str) -> str:
+    """``FailureReason`` of a job that what the client asked for kept from running (§1.7).
+
+    Args:
+        problem: One sentence.
+
+    Returns:
+        At most 1,024 characters.
+    """
+    return f"ClientError: {problem}"[:FAILURE_REASON_MAX_CHARACTERS]
+
+
 def render_failure_text(summary: str, detail: str = "") -> str:
     """Text for the ``failure`` file: the summary as its first line, cut so that SageMaker shows all of it.
 

@@ -15,6 +15,7 @@ from docker.errors import APIError, DockerException, NotFound
 
 from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import LineSplitter, OnLine
+from seatrial.engines import docker_errors
 from seatrial.engines.base import ExitStatus, Handle
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ class DockerHandle(Handle):
                 raise EngineError(
                     "engine-refused", f"the Docker engine cannot signal container {self.name!r}", found=str(error)
                 ) from error
+        except requests.RequestException as error:
+            raise docker_errors.not_ready(error) from error
 
     def _follow(self, on_line: OnLine, at_end: Callable[[], None]) -> None:
         try:
@@ -149,6 +152,8 @@ def remove_container(api: APIClient, container: Container) -> None:
                     "engine-refused", f"the Docker engine cannot remove container {container.name!r}", found=str(error)
                 ) from error
             time.sleep(0.05)
+        except requests.RequestException as error:
+            raise docker_errors.not_ready(error) from error
     if container.network_id is not None:
         remove_network(api, container.network_id)
 

@@ -7,6 +7,7 @@ root of a throw-away container of the same image, before the end of the containe
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -23,16 +24,24 @@ def foreign_paths(mounts: Sequence[Mount], owner_id: int) -> set[Path]:
     return found
 
 
-def _foreign_below(directory: Path, owner_id: int) -> Iterator[Path]:
+def _foreign_below(top: Path, owner_id: int) -> Iterator[Path]:
+    pending = [top]
+    while pending:  # no recursion: a container may nest directories deeper than Python nests calls
+        for entry in _entries(pending.pop()):
+            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                if entry.stat(follow_symlinks=False).st_uid != owner_id:
+                    yield Path(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    """What is in a directory; nothing where it is a file, gone, or not for us to read."""
     try:
-        entries = list(os.scandir(directory)) if directory.is_dir() else []
-    except PermissionError:
-        return
-    for entry in entries:
-        if entry.stat(follow_symlinks=False).st_uid != owner_id:
-            yield Path(entry.path)
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _foreign_below(Path(entry.path), owner_id)
+        with os.scandir(directory) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def container_path(path: Path, mounts: Sequence[Mount]) -> PurePosixPath:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import docker
 import pytest
+import requests
 
 from seatrial.core.errors import EngineError
 from seatrial.engines.base import ContainerSpec, Mount, Network, PublishedPort, ResourceLimits
@@ -153,6 +154,21 @@ def test_start_with_a_taken_name_is_refused_and_leaves_the_other(engine: DockerE
             engine.start(_shell("true", name="seatrial-test-twin"), _ignore)
         assert refusal.value.code == "container-name-taken"
         assert first.wait(0) is None
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("step", ["kill", "remove_container"])
+def test_remove_when_the_engine_is_gone_says_so(
+    engine: DockerEngine, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, *, step: str
+) -> None:
+    def lose(*_: object, **__: object) -> None:
+        raise requests.ConnectionError("connection refused")
+
+    with engine.start(_shell("sleep 600"), _ignore) as handle, monkeypatch.context() as patch:
+        patch.setattr(client.api, step, lose)
+        with pytest.raises(EngineError) as refusal:
+            handle.remove()
+    assert refusal.value.code == "engine-not-ready"
 
 
 @pytest.mark.docker

@@ -367,6 +367,16 @@ def test_scratch_directory_without_namespaces_is_removed(program: Program) -> No
     assert not home.exists()
 
 
+def test_home_nested_deeper_than_python_nests_calls_is_removed_and_the_exit_code_kept(program: Program) -> None:
+    program.write(
+        f"#!{sys.executable}\nimport os\nprint(os.environ['HOME'], flush=True)\nos.chdir(os.environ['HOME'])\n"
+        "for _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\nos._exit(3)\n"
+    )
+    assert program.run(ProcessEngine(isolation=Isolation.NONE)) == 3
+    assert not Path(program.lines[0]).exists()
+    assert len(program.lines) == 1
+
+
 # --- no trace -------------------------------------------------------------------------------------------------------
 
 _PARENT = """

@@ -10,7 +10,7 @@ from seatrial.contract.layout import OptMl
 from seatrial.contract.training import ChannelConfig, ResourceConfig, read_hyperparameters, read_input_data_config
 from seatrial.core.errors import ConfigError
 from seatrial.platform.jobs.staging import (
-    ChannelSource,
+    LocalChannel,
     check_channels,
     lay_out_training,
     pack_outputs,
@@ -21,8 +21,8 @@ from seatrial.platform.jobs.staging import (
 HOST = ResourceConfig(current_host="algo-1", hosts=("algo-1",))
 
 
-def source(path: Path, content_type: str | None = None) -> ChannelSource:
-    return ChannelSource(path=path, config=ChannelConfig(content_type=content_type))
+def source(path: Path, content_type: str | None = None) -> LocalChannel:
+    return LocalChannel(path=path, config=ChannelConfig(content_type=content_type))
 
 
 def test_lay_out_makes_the_tree_of_the_contract(tmp_path: Path) -> None:

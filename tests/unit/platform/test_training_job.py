@@ -8,7 +8,7 @@ import pytest
 from seatrial.contract.statuses import SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import ChannelConfig
 from seatrial.core.errors import ConfigError, EngineError
-from seatrial.platform.jobs.staging import ChannelSource
+from seatrial.platform.jobs.staging import LocalChannel
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest
 from seatrial.testing.fakes import FakeContainer, FakeEngine, Program
 
@@ -63,7 +63,7 @@ def test_run_gives_the_container_what_sagemaker_gives(tmp_path: Path) -> None:
         seen["data"] = (container.path("/opt/ml/input/data/training") / "iris.csv").read_text()
         return 0
 
-    channel = ChannelSource(path=tmp_path / "iris.csv", config=ChannelConfig())
+    channel = LocalChannel(path=tmp_path / "iris.csv", config=ChannelConfig())
     run = Run(tmp_path, program, channels={"training": channel}, environment={"USER_KEY": "v"})
     run.job.run(run.work_dir)
 
@@ -178,7 +178,7 @@ def test_run_unusable_output_starts_no_container(tmp_path: Path) -> None:
 @pytest.mark.parametrize("phase", [S.STARTING, S.DOWNLOADING])
 def test_stop_before_the_container_starts_none(tmp_path: Path, phase: SecondaryStatus) -> None:
     (tmp_path / "iris.csv").write_text("1\n")
-    channel = ChannelSource(path=tmp_path / "iris.csv", config=ChannelConfig())
+    channel = LocalChannel(path=tmp_path / "iris.csv", config=ChannelConfig())
     run = Run(tmp_path, writes_a_model, channels={"training": channel})
     job = TrainingJob(
         run.engine, run.request, on_phase=lambda entered: job.stop() if entered is phase else None, on_line=print
@@ -215,7 +215,7 @@ def test_run_unknown_image_is_refused_before_anything_is_staged(tmp_path: Path) 
 
 
 def test_run_missing_channel_data_starts_no_container(tmp_path: Path) -> None:
-    channel = ChannelSource(path=tmp_path / "gone", config=ChannelConfig())
+    channel = LocalChannel(path=tmp_path / "gone", config=ChannelConfig())
     run = Run(tmp_path, writes_a_model, channels={"training": channel})
 
     with pytest.raises(ConfigError):

@@ -215,9 +215,11 @@ class _Launcher:
             with contextlib.suppress(OSError):
                 os.rmdir(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
         if instructions["scratch_dir"] is not None:
-            import shutil  # noqa: PLC0415 (one of the dearest imports)
+            from pathlib import Path  # noqa: PLC0415 (needed without namespaces only)
 
-            shutil.rmtree(instructions["scratch_dir"], ignore_errors=True)
+            from seatrial.core.trees import remove_tree  # noqa: PLC0415
+
+            remove_tree(Path(instructions["scratch_dir"]))
 
     def report(self, report: Report) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -34,12 +35,61 @@ _FAILURE_READ_MAX_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelSource:
-    """One input channel: what the container is told of it, and where its data is."""
+class ChannelSource(ABC):
+    """One input channel: what the container is told of it, and where its data comes from."""
+
+    config: ChannelConfig
+
+    @abstractmethod
+    def check(self, name: str) -> None:
+        """Refuse data that cannot be staged.
+
+        Raises:
+            ConfigError: there is none.
+        """
+
+    @abstractmethod
+    def lay_out(self, channel_dir: Path, checkpoint: Checkpoint) -> None:
+        """Make the channel's directory, a private copy of the data.
+
+        Raises:
+            TreeError: the data holds a link that leads nowhere, a FIFO, socket or device, or what may not be read.
+            OSError: the copy cannot be written.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalChannel(ChannelSource):
+    """A channel whose data is on this machine."""
 
     path: Path
     """A directory, whose content becomes the channel's, or one file."""
-    config: ChannelConfig
+
+    def check(self, name: str) -> None:
+        if not self.path.exists():
+            raise ConfigError(
+                "channel-path-missing",
+                f"the data of channel '{name}' is not there",
+                where=str(self.path),
+                found="no such file or directory",
+                fix=f"pass --channel {name}=PATH with a directory or file that exists",
+            )
+        if self.path.is_dir() and not any(not entry.is_directory for entry in walk(self.path)):
+            raise ConfigError(
+                "channel-path-empty",
+                f"the data of channel '{name}' is a directory without files",
+                where=str(self.path),
+                expected="at least one file, as SageMaker refuses a prefix without objects",
+                fix="put the data there, or leave the channel out",
+            )
+
+    def lay_out(self, channel_dir: Path, checkpoint: Checkpoint) -> None:
+        if self.path.is_dir():
+            copy_tree(self.path, channel_dir, checkpoint=checkpoint)
+            return
+        channel_dir.mkdir(parents=True)
+        name = PurePosixPath(self.path.name)
+        copy_file(self.path.resolve(), channel_dir / name, top=self.path.parent, name=name, checkpoint=checkpoint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +117,6 @@ def check_channels(channels: Mapping[str, ChannelSource]) -> None:
             fix="put several files into one channel",
         )
     for name, channel in channels.items():
-        where = f"channel '{name}'"
         # '.' and '..' meet the pattern, but no directory can have such a name.
         if not CHANNEL_NAME.is_met_by(name) or name in {".", ".."}:
             raise ConfigError(
@@ -76,22 +125,7 @@ def check_channels(channels: Mapping[str, ChannelSource]) -> None:
                 expected=f"1 to {CHANNEL_NAME.max_characters} characters of {CHANNEL_NAME.pattern}",
                 fix="rename the channel",
             )
-        if not channel.path.exists():
-            raise ConfigError(
-                "channel-path-missing",
-                f"the data of {where} is not there",
-                where=str(channel.path),
-                found="no such file or directory",
-                fix=f"pass --channel {name}=PATH with a directory or file that exists",
-            )
-        if channel.path.is_dir() and not any(not entry.is_directory for entry in walk(channel.path)):
-            raise ConfigError(
-                "channel-path-empty",
-                f"the data of {where} is a directory without files",
-                where=str(channel.path),
-                expected="at least one file, as SageMaker refuses a prefix without objects",
-                fix="put the data there, or leave the channel out",
-            )
+        channel.check(name)
 
 
 def lay_out_training(
@@ -121,16 +155,7 @@ def lay_out_training(
     write_input_data_config(opt_ml, {name: channel.config for name, channel in channels.items()})
     write_resource_config(opt_ml, resource_config)
     for name, channel in channels.items():
-        _copy(channel.path, opt_ml.channel_dir(name), checkpoint)
-
-
-def _copy(source: Path, channel_dir: Path, checkpoint: Checkpoint) -> None:
-    if source.is_dir():
-        copy_tree(source, channel_dir, checkpoint=checkpoint)
-        return
-    channel_dir.mkdir(parents=True)
-    name = PurePosixPath(source.name)
-    copy_file(source.resolve(), channel_dir / name, top=source.parent, name=name, checkpoint=checkpoint)
+        channel.lay_out(opt_ml.channel_dir(name), checkpoint)
 
 
 def prepare_output_directory(directory: Path) -> None:

@@ -24,6 +24,7 @@ from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mou
 from seatrial.platform.jobs.staging import (
     SHARED_DIRECTORIES,
     ChannelSource,
+    TrainingOutputs,
     check_channels,
     lay_out_training,
     pack_outputs,
@@ -39,6 +40,8 @@ _WAIT_SLICE_SECONDS = 0.2
 
 OnPhase = Callable[[SecondaryStatus], None]
 OnLine = Callable[[str], None]
+Deliver = Callable[[TrainingOutputs], tuple[str, ...]]
+"""Takes what was packed to where the user wants it; gives one sentence for each thing that it could not take there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,13 @@ class TrainingRequest:
     environment: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     """Of the container, where the engine has labels."""
+    entrypoint: tuple[str, ...] | None = None
+    """``ContainerEntrypoint``; ``None`` keeps the image's."""
+    arguments: tuple[str, ...] = ("train",)
+    """``ContainerArguments``."""
+    region: str = LOCAL_REGION
+    is_isolated: bool = False
+    """``EnableNetworkIsolation``: the container reaches nobody."""
     instance_type: str = "ml.m5.large"
     max_runtime_seconds: float = MAX_RUNTIME_DEFAULT_SECONDS
     stop_grace_seconds: float = TRAINING_STOP_GRACE_SECONDS
@@ -84,10 +94,19 @@ class _StopRequestedError(Exception):
 class TrainingJob:
     """Runs one request; ``stop`` may be called from a signal handler or another thread."""
 
-    def __init__(self, engine: Engine, request: TrainingRequest, *, on_phase: OnPhase, on_line: OnLine) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        request: TrainingRequest,
+        *,
+        on_phase: OnPhase,
+        on_line: OnLine,
+        deliver: Deliver = lambda _: (),
+    ) -> None:
         self._engine = engine
         self._request = request
         self._on_phase = on_phase
+        self._deliver = deliver
         self._last_lines = LastLines(on_line)
         self._phase = SecondaryStatus.STARTING
         self._stop_requested = threading.Event()
@@ -170,15 +189,16 @@ class TrainingJob:
         name = self._request.training_job_name
         return ContainerSpec(
             image=self._request.image,
-            arguments=("train",),
+            entrypoint=self._request.entrypoint,
+            arguments=self._request.arguments,
             environment=training_environment(
                 training_job_name=name,
-                training_job_arn=training_job_arn(name),
-                region=LOCAL_REGION,
+                training_job_arn=training_job_arn(name, region=self._request.region),
+                region=self._request.region,
                 user_environment=self._request.environment,
             ),
             mounts=tuple(Mount(source=opt_ml.root / name, target=OPT_ML / name) for name in SHARED_DIRECTORIES),
-            network=Network.PRIVATE,
+            network=Network.ISOLATED if self._request.is_isolated else Network.PRIVATE,
             labels=self._request.labels,
         )
 
@@ -205,14 +225,15 @@ class TrainingJob:
             ending = SecondaryStatus.FAILED
         self._enter(SecondaryStatus.UPLOADING)
         outputs = pack_outputs(opt_ml, self._request.output_dir)
+        problems = (*outputs.problems, *self._deliver(outputs))
         failure_reason = None
         if ending is SecondaryStatus.FAILED:
             failure_reason = compose_failure_reason(
                 read_failure(opt_ml), exit_status.exit_code, is_out_of_memory=exit_status.is_out_of_memory
             )
-        elif outputs.problems:
+        elif problems:
             ending = SecondaryStatus.FAILED
-            failure_reason = upload_failure_reason(outputs.problems)
+            failure_reason = upload_failure_reason(problems)
         self._enter(ending)
         return TrainingResult(
             status=PRIMARY_OF[ending],
@@ -223,7 +244,7 @@ class TrainingJob:
             output_archive=outputs.output_archive,
             training_seconds=seconds,
             last_lines=self._last_lines.lines(),
-            upload_problems=outputs.problems,
+            upload_problems=problems,
         )
 
     def _enter(self, phase: SecondaryStatus) -> None:

@@ -1,4 +1,1 @@
-"""What the operations of each service mean. A handler takes checked parameters and returns an output, both as dicts.
-
-Beside the handlers of a service stands ``MEMBERS``: which request members each acts on (``members``).
-"""
+"""The services that the local platform speaks for: one module or package a service."""

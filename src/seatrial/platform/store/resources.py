@@ -113,20 +113,26 @@ class ResourceStore:
         """Store a new resource and its tags.
 
         Raises:
-            AlreadyExistsError: the kind has one of that name.
+            AlreadyExistsError: the kind has one of that name, or one has that ARN.
         """
         with self._database.write() as connection:
-            existing = _find(connection, resource.kind, resource.name)
-            if existing is not None:
-                raise AlreadyExistsError(existing)
-            connection.execute(f"INSERT INTO resource ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _row(resource))
+            row = connection.execute(
+                f"SELECT {_COLUMNS} FROM resource WHERE (kind = ? AND name = ?) OR arn = ?",  # noqa: S608
+                (resource.kind.value, resource.name, resource.arn),
+            ).fetchone()
+            if row is not None:
+                raise AlreadyExistsError(_resource(row))
+            connection.execute(
+                f"INSERT INTO resource ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                _row(resource),
+            )
             _write_tags(connection, resource.arn, tags or {})
 
     def find(self, kind: Kind, name: str) -> Resource | None:
         return _find(self._database.read(), kind, name)
 
     def update(self, kind: Kind, name: str, change: Callable[[Resource], Resource]) -> Resource:
-        """Replace a resource by what ``change`` makes of it, in one transaction; an exception of it leaves all as it is.
+        """Replace a resource by what ``change`` makes of it, in one transaction; what it raises changes nothing.
 
         Raises:
             MissingError: there is none.

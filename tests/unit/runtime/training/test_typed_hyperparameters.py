@@ -164,9 +164,9 @@ def test_convert_without_a_field_for_the_misspelt_name_says_so_before_the_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(ContractError, match="do not fit"):
-        convert_hyperparameters({"coutn": "1", "rate": "1", "name": "x"}, Everything, where="h.json")
+        convert_hyperparameters({"cuont": "1", "rate": "1", "name": "x"}, Everything, where="h.json")
 
-    assert "'coutn' (did you mean 'count'?)" in capsys.readouterr().err
+    assert "'cuont' (did you mean 'count'?)" in capsys.readouterr().err
 
 
 def test_convert_when_the_class_refuses_its_values_says_why() -> None:

@@ -1,0 +1,152 @@
+"""A stored training job made ready to run: its request as a ``TrainingRequest``, its log, its way back to the store.
+
+What a container leaves goes to ``<S3OutputPath>/<job>/output/`` (contract.md §1.6); when it cannot go there, the work
+directory stays and the reason names it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from seatrial.contract.names import host_name
+from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
+from seatrial.contract.statuses import SecondaryStatus
+from seatrial.core.errors import SeatrialError
+from seatrial.core.trees import CHUNK_BYTES, remove_tree
+from seatrial.engines.base import Engine
+from seatrial.objects.base import Attributes, ObjectStore
+from seatrial.platform.jobs.metrics import MetricScanner
+from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
+from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
+from seatrial.platform.jobs.training_runner import PreparedJob
+from seatrial.platform.store.resources import Resource
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+"""Source: contract.md §1.11."""
+
+
+class Log(Protocol):
+    """Takes one container's output."""
+
+    def write(self, message: str) -> None:
+        """One line."""
+
+    def close(self) -> None:
+        """No more lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every job of a platform shares."""
+
+    region: str
+    objects: ObjectStore
+    work_root: Path
+    """Each job's work directory lies below it, under the job's name."""
+    engine_for: Callable[[str], Engine]
+    open_log: Callable[[str, str], Log]
+    """Group, stream → log."""
+    channel_source: Callable[[ObjectStore, Mapping[str, Any]], ChannelSource]
+    metric_scanner: Callable[[Mapping[str, Any]], MetricScanner]
+    container_environment: Callable[[Engine], Mapping[str, str]]
+    """Where the platform is reached from inside a container, and with which credentials."""
+
+
+class StoredTraining(PreparedJob):
+    """One job; see ``TrainingRunner``.
+
+    Args:
+        stored: As it is in the store.
+        surroundings: The platform's.
+        on_phase: Writes a phase.
+    """
+
+    def __init__(
+        self, stored: Resource, surroundings: Surroundings, on_phase: Callable[[SecondaryStatus], None]
+    ) -> None:
+        request = stored.document["request"]
+        self._around = surroundings
+        self._name = stored.name
+        self._output = parse_s3_uri(request["OutputDataConfig"]["S3OutputPath"]).below(stored.name, "output")
+        self._scanner = surroundings.metric_scanner(request)
+        self._work_dir = surroundings.work_root / stored.name
+        self._log: Log | None = None
+        engine = surroundings.engine_for(request["AlgorithmSpecification"]["TrainingImage"])
+        self.job = TrainingJob(
+            engine,
+            self._training_request(request, surroundings.container_environment(engine)),
+            on_phase=on_phase,
+            on_line=self._take_line,
+            deliver=self._deliver,
+        )
+
+    def run(self) -> TrainingResult:
+        remove_tree(self._work_dir)
+        self._work_dir.mkdir(parents=True)
+        self._log = self._around.open_log(LOG_GROUP, f"{self._name}/{host_name(1)}-{int(time.time())}")
+        is_kept = False
+        try:
+            result = self.job.run(self._work_dir)
+            is_kept = bool(result.upload_problems)
+            return result
+        finally:
+            self._log.close()
+            if not is_kept:
+                remove_tree(self._work_dir)
+
+    def metrics(self) -> list[dict[str, object]]:
+        return self._scanner.final()
+
+    def _take_line(self, line: str) -> None:
+        if self._log is not None:
+            self._log.write(line)
+        self._scanner.scan(line, time.time())
+
+    def _training_request(self, request: Mapping[str, Any], environment: Mapping[str, str]) -> TrainingRequest:
+        algorithm = request["AlgorithmSpecification"]
+        stopping = request["StoppingCondition"]
+        channels = request.get("InputDataConfig", ())
+        entrypoint = algorithm.get("ContainerEntrypoint")
+        arguments = algorithm.get("ContainerArguments")
+        limits = {"max_runtime_seconds": stopping["MaxRuntimeInSeconds"]} if "MaxRuntimeInSeconds" in stopping else {}
+        return TrainingRequest(
+            training_job_name=self._name,
+            image=algorithm["TrainingImage"],
+            output_dir=self._work_dir / "upload",
+            hyperparameters=request.get("HyperParameters", {}),
+            channels={one["ChannelName"]: self._around.channel_source(self._around.objects, one) for one in channels},
+            environment={**environment, **request.get("Environment", {})},
+            instance_type=request["ResourceConfig"].get("InstanceType", "ml.m5.large"),
+            entrypoint=tuple(entrypoint) if entrypoint else None,
+            arguments=tuple(arguments) if arguments else (() if entrypoint else ("train",)),
+            region=self._around.region,
+            is_isolated=bool(request.get("EnableNetworkIsolation")),
+            **limits,
+        )
+
+    def _deliver(self, outputs: TrainingOutputs) -> tuple[str, ...]:
+        problems = []
+        for archive in filter(None, (outputs.model_archive, outputs.output_archive)):
+            target = self._output.below(archive.name)
+            try:
+                self._upload(archive, target)
+            except (SeatrialError, OSError) as error:
+                said = error.sentence() if isinstance(error, SeatrialError) else str(error)
+                problems.append(f"{target} cannot be written: {said}; {archive.name} is kept in {archive.parent}")
+        return tuple(problems)
+
+    def _upload(self, file: Path, target: S3Uri) -> None:
+        with self._around.objects.receive() as incoming:
+            with file.open("rb") as source:
+                while chunk := source.read(CHUNK_BYTES):
+                    incoming.write(chunk)
+            self._around.objects.put(
+                target.bucket,
+                target.key,
+                incoming,
+                attributes=Attributes(headers={"content-type": "application/x-tar"}),
+            )

@@ -1,0 +1,157 @@
+"""What the platform keeps of a training job, and what Describe and List say of it: pure functions over its document.
+
+Sources: contract.md §1.7, §1.9, §1.10, §6.4. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from seatrial.contract.statuses import PRIMARY_OF, TRAINING_STATUS_MESSAGES, TRAINING_TRANSITIONS, SecondaryStatus
+from seatrial.core.errors import InternalError
+from seatrial.platform.store.resources import Document, Kind, Resource
+
+ECHOED_MEMBERS = (
+    "HyperParameters",
+    "AlgorithmSpecification",
+    "RoleArn",
+    "InputDataConfig",
+    "OutputDataConfig",
+    "ResourceConfig",
+    "VpcConfig",
+    "StoppingCondition",
+    "EnableNetworkIsolation",
+    "EnableInterContainerTrafficEncryption",
+    "EnableManagedSpotTraining",
+    "CheckpointConfig",
+    "DebugHookConfig",
+    "ExperimentConfig",
+    "DebugRuleConfigurations",
+    "TensorBoardOutputConfig",
+    "ProfilerConfig",
+    "ProfilerRuleConfigurations",
+    "Environment",
+    "RetryStrategy",
+    "RemoteDebugConfig",
+    "InfraCheckConfig",
+    "MlflowConfig",
+    "ModelPackageConfig",
+)
+"""Members of CreateTrainingJob that DescribeTrainingJob gives back as they were sent."""
+
+_ALWAYS_GIVEN = {
+    "EnableNetworkIsolation": False,
+    "EnableInterContainerTrafficEncryption": False,
+    "EnableManagedSpotTraining": False,
+}
+
+
+def new_training_job(name: str, arn: str, request: Mapping[str, Any], now: float) -> Resource:
+    """A job as it is right after CreateTrainingJob."""
+    kept = {member: request[member] for member in ECHOED_MEMBERS if member in request}
+    document: Document = {"request": kept, "transitions": []}
+    job = Resource(
+        kind=Kind.TRAINING_JOB, name=name, arn=arn, status="", created_at=now, modified_at=now, document=document
+    )
+    return _entered(job, SecondaryStatus.STARTING, now, None)
+
+
+def secondary_status(job: Resource) -> SecondaryStatus:
+    return SecondaryStatus(job.document["transitions"][-1]["Status"])
+
+
+def enter(job: Resource, phase: SecondaryStatus, now: float, message: str | None = None) -> Resource:
+    """The job in its next phase; in the same phase only the message is replaced (§1.10).
+
+    Args:
+        job: As it is.
+        phase: Where it goes.
+        now: When.
+        message: ``StatusMessage``; ``None`` takes the one of the table.
+
+    Raises:
+        InternalError: the table of transitions does not allow it.
+    """
+    last = secondary_status(job)
+    if phase is not last and phase not in TRAINING_TRANSITIONS[last]:
+        raise InternalError(
+            "phase-out-of-order",
+            f"a training job went from {last.value} to {phase.value}",
+            fix="please report this with the command you ran",
+        )
+    return _entered(job, phase, now, message)
+
+
+def _entered(job: Resource, phase: SecondaryStatus, now: float, message: str | None) -> Resource:
+    transitions = [dict(one) for one in job.document["transitions"]]
+    text = message if message is not None else TRAINING_STATUS_MESSAGES.get(phase, phase.value)
+    if transitions and transitions[-1]["Status"] == phase.value:
+        transitions[-1]["StatusMessage"] = text
+    else:
+        if transitions:
+            transitions[-1]["EndTime"] = now
+        transitions.append({"Status": phase.value, "StartTime": now, "StatusMessage": text})
+    document = {**job.document, "transitions": transitions}
+    if not TRAINING_TRANSITIONS[phase]:
+        transitions[-1]["EndTime"] = now
+        document["end_time"] = now
+    elif phase is SecondaryStatus.DOWNLOADING:
+        document.setdefault("start_time", now)
+    return replace(job, status=PRIMARY_OF[phase].value, modified_at=now, document=document)
+
+
+def with_details(job: Resource, now: float, **details: Any) -> Resource:  # noqa: ANN401 (JSON values)
+    """The job with more in its document."""
+    return replace(job, modified_at=now, document={**job.document, **details})
+
+
+def model_artifact_uri(job: Resource) -> str:
+    """``ModelArtifacts.S3ModelArtifacts``: given before the object exists, as the response requires it (§1.6)."""
+    output = job.document["request"]["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+    return f"{output}/{job.name}/output/model.tar.gz"
+
+
+def describe(job: Resource) -> dict[str, Any]:
+    """The response of DescribeTrainingJob."""
+    document = job.document
+    response: dict[str, Any] = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": job.arn,
+        "ModelArtifacts": {"S3ModelArtifacts": model_artifact_uri(job)},
+        "TrainingJobStatus": job.status,
+        "SecondaryStatus": secondary_status(job).value,
+        **_ALWAYS_GIVEN,
+        **document["request"],
+        "CreationTime": job.created_at,
+        "LastModifiedTime": job.modified_at,
+        "SecondaryStatusTransitions": document["transitions"],
+    }
+    for member, key in (
+        ("FailureReason", "failure_reason"),
+        ("TrainingStartTime", "start_time"),
+        ("TrainingEndTime", "end_time"),
+        ("FinalMetricDataList", "metrics"),
+    ):
+        if document.get(key):
+            response[member] = document[key]
+    if "start_time" in document and "end_time" in document:
+        seconds = max(1, round(document["end_time"] - document["start_time"]))
+        response["TrainingTimeInSeconds"] = response["BillableTimeInSeconds"] = seconds
+    return response
+
+
+def summarise(job: Resource) -> dict[str, Any]:
+    """One of ``TrainingJobSummaries``."""
+    summary = {
+        "TrainingJobName": job.name,
+        "TrainingJobArn": job.arn,
+        "CreationTime": job.created_at,
+        "LastModifiedTime": job.modified_at,
+        "TrainingJobStatus": job.status,
+        "SecondaryStatus": secondary_status(job).value,
+    }
+    if "end_time" in job.document:
+        summary["TrainingEndTime"] = job.document["end_time"]
+    return summary

@@ -1,0 +1,190 @@
+"""Runs the platform's training jobs side by side, and writes what becomes of them into the store.
+
+One thread a job, as many at once as the platform was told; the others wait in the order of their creation. A job's
+thread reads its request (load), runs it (process), and writes each phase in a short transaction of its own (apply): no
+transaction is open while a container runs. The final phase is written together with the reason and the metrics.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from seatrial.contract.failure import client_failure_reason
+from seatrial.contract.statuses import TRAINING_TRANSITIONS, SecondaryStatus, TrainingJobStatus
+from seatrial.core.errors import SeatrialError
+from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.training import TrainingJob, TrainingResult
+from seatrial.platform.store.resources import Kind, MissingError, Resource, ResourceStore
+
+WAITING_MESSAGE = "Training job waiting for capacity"
+RESTART_REASON = "InternalServerError: We encountered an internal error. Please try again."
+"""``FailureReason`` of a job that the platform's own death ended (§1.7)."""
+
+_ENDED = frozenset({TrainingJobStatus.COMPLETED, TrainingJobStatus.FAILED, TrainingJobStatus.STOPPED})
+
+
+@dataclass(slots=True)
+class _Running:
+    """A job that this process has taken on."""
+
+    stop_requested: threading.Event = field(default_factory=threading.Event)
+    job: TrainingJob | None = None
+    """``None`` while it waits."""
+
+
+Prepare = Callable[[Resource, Callable[[SecondaryStatus], None]], "PreparedJob"]
+
+
+class PreparedJob:
+    """What ``TrainingRunner`` needs of one job: ``run`` it, and ask for its metrics."""
+
+    job: TrainingJob
+
+    def run(self) -> TrainingResult:
+        """Run to the end.
+
+        Raises:
+            SeatrialError: the container could not be started.
+        """
+        raise NotImplementedError
+
+    def metrics(self) -> list[dict[str, object]]:
+        """``FinalMetricDataList`` so far."""
+        raise NotImplementedError
+
+
+class TrainingRunner:
+    """The training jobs of one platform.
+
+    Args:
+        store: Where jobs are.
+        prepare: Makes a stored job ready to run; gets the function that writes its phases.
+        max_jobs: How many run at once.
+    """
+
+    def __init__(self, store: ResourceStore, prepare: Prepare, *, max_jobs: int) -> None:
+        self._store = store
+        self._prepare = prepare
+        self._pool = ThreadPoolExecutor(max_workers=max_jobs, thread_name_prefix="training-job")
+        self._running: dict[str, _Running] = {}
+        self._lock = threading.Lock()
+        self._max_jobs = max_jobs
+
+    def recover(self) -> int:
+        """End the jobs that the death of an earlier platform process left unfinished; returns how many."""
+        left = list(
+            self._store.all_with_status(
+                Kind.TRAINING_JOB, TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value
+            )
+        )
+        for job in left:
+            self._write(
+                job.name,
+                lambda old, now: record.enter(
+                    record.with_details(old, now, failure_reason=RESTART_REASON), SecondaryStatus.FAILED, now
+                ),
+            )
+        return len(left)
+
+    def submit(self, name: str) -> None:
+        """Take on a job that is in the store; it waits when all places are taken."""
+        running = _Running()
+        with self._lock:
+            self._running[name] = running
+            is_waiting = len(self._running) > self._max_jobs
+        if is_waiting:
+            self._write(name, lambda job, now: record.enter(job, SecondaryStatus.PENDING, now, WAITING_MESSAGE))
+        self._pool.submit(self._run, name, running)
+
+    def stop(self, name: str) -> None:
+        """Ask for a job's end; the store says *Stopping* at once."""
+
+        def stopping(job: Resource, now: float) -> Resource:
+            if SecondaryStatus.STOPPING not in TRAINING_TRANSITIONS[record.secondary_status(job)]:
+                return job
+            return record.enter(job, SecondaryStatus.STOPPING, now)
+
+        self._write(name, stopping)
+        with self._lock:
+            running = self._running.get(name)
+        if running is None:
+            return
+        running.stop_requested.set()
+        if running.job is not None:
+            running.job.stop()
+
+    def close(self) -> None:
+        """Stop every job and wait for the ends."""
+        with self._lock:
+            names = list(self._running)
+        for name in names:
+            self.stop(name)
+        self._pool.shutdown(wait=True)
+
+    def _run(self, name: str, running: _Running) -> None:
+        try:
+            self._run_to_end(name, running)
+        except MissingError:
+            pass  # deleted meanwhile, which the service allows of ended jobs only
+        except SeatrialError as error:
+            self._fail(name, client_failure_reason(error.sentence()))
+        except BaseException as error:
+            self._fail(name, f"{RESTART_REASON} ({type(error).__name__}: {error})")
+            raise
+        finally:
+            with self._lock:
+                self._running.pop(name, None)
+
+    def _run_to_end(self, name: str, running: _Running) -> None:
+        stored = self._store.find(Kind.TRAINING_JOB, name)
+        if stored is None:
+            return
+        if running.stop_requested.is_set():
+            self._write(name, lambda job, now: record.enter(job, SecondaryStatus.STOPPED, now))
+            return
+        prepared = self._prepare(stored, lambda phase: self._enter(name, phase))
+        running.job = prepared.job
+        if running.stop_requested.is_set():
+            prepared.job.stop()
+        result = prepared.run()
+        self._finish(name, result, prepared.metrics())
+
+    def _enter(self, name: str, phase: SecondaryStatus) -> None:
+        """A phase that is not the last; one that a stop has overtaken is passed over."""
+        if not TRAINING_TRANSITIONS[phase]:
+            return
+
+        def entered(job: Resource, now: float) -> Resource:
+            last = record.secondary_status(job)
+            if last is SecondaryStatus.STOPPING and phase not in TRAINING_TRANSITIONS[last]:
+                return job
+            return record.enter(job, phase, now)
+
+        self._write(name, entered)
+
+    def _finish(self, name: str, result: TrainingResult, metrics: list[dict[str, object]]) -> None:
+        def finished(job: Resource, now: float) -> Resource:
+            ending = result.secondary_status
+            was_stopped = any(one["Status"] == SecondaryStatus.STOPPING.value for one in job.document["transitions"])
+            if ending is SecondaryStatus.COMPLETED and was_stopped:
+                ending = SecondaryStatus.STOPPED
+            details = {"exit_code": result.exit_code, "failure_reason": result.failure_reason, "metrics": metrics}
+            return record.enter(record.with_details(job, now, **details), ending, now)
+
+        self._write(name, finished)
+
+    def _fail(self, name: str, reason: str) -> None:
+        def failed(job: Resource, now: float) -> Resource:
+            if TrainingJobStatus(job.status) in _ENDED:
+                return job
+            return record.enter(record.with_details(job, now, failure_reason=reason), SecondaryStatus.FAILED, now)
+
+        self._write(name, failed)
+
+    def _write(self, name: str, change: Callable[[Resource, float], Resource]) -> None:
+        now = time.time()
+        self._store.update(Kind.TRAINING_JOB, name, lambda job: change(job, now))

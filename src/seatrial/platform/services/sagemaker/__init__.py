@@ -1,0 +1,1 @@
+"""SageMaker: one module a resource, named after it."""

@@ -1,0 +1,221 @@
+"""Training jobs: create, describe, list, stop, delete, update. Sources: contract.md §1, §6.3 to §6.5."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from seatrial.contract.channel_paths import channel_files
+from seatrial.contract.names import training_job_arn
+from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
+from seatrial.contract.statuses import TrainingJobStatus
+from seatrial.contract.training import ChannelConfig
+from seatrial.core.errors import EngineError, SeatrialError
+from seatrial.engines.base import ContainerSpec, Engine
+from seatrial.objects.base import ObjectStore
+from seatrial.objects.errors import NoSuchBucketError
+from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.metrics import MetricDefinition, MetricScanner
+from seatrial.platform.jobs.object_channel import ObjectChannel
+from seatrial.platform.jobs.staging import ChannelSource, LocalChannel
+from seatrial.platform.jobs.training_runner import TrainingRunner
+from seatrial.platform.services.sagemaker.training_admission import check_request
+from seatrial.platform.store.resources import AlreadyExistsError, Kind, MissingError, Resource, ResourceStore
+from seatrial.platform.wire.errors import ServiceError, validation_error
+
+NOT_FOUND_MESSAGE = "Requested resource not found."
+"""Describe, stop, delete of an unknown training job (§6.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the platform stands."""
+
+    region: str
+    account_id: str
+
+
+EngineFor = Callable[[str], Engine]
+"""Which engine runs an image."""
+
+
+class TrainingJobs:
+    """The operations of CreateTrainingJob and its kin; each takes checked parameters and returns the response.
+
+    Args:
+        store: Keeps the jobs.
+        objects: Holds channels and receives artifacts.
+        runner: Runs them.
+        engine_for: Finds the engine of an image.
+        site: For ARNs.
+    """
+
+    def __init__(
+        self, store: ResourceStore, objects: ObjectStore, runner: TrainingRunner, engine_for: EngineFor, site: Site
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._runner = runner
+        self._engine_for = engine_for
+        self._site = site
+
+    def create_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        check_request(request)
+        name = request["TrainingJobName"]
+        arn = training_job_arn(name, region=self._site.region, account_id=self._site.account_id)
+        self._check_name_is_free(name, arn)
+        self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
+        self._check_metrics(request)
+        for channel in request.get("InputDataConfig", ()):
+            self._check_channel(channel, request["RoleArn"])
+        self._check_output(request["OutputDataConfig"]["S3OutputPath"])
+        job = record.new_training_job(name, arn, request, time.time())
+        try:
+            self._store.insert(job, {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())})
+        except AlreadyExistsError as error:
+            raise _name_in_use(error.existing.arn) from error
+        self._runner.submit(name)
+        return {"TrainingJobArn": arn}
+
+    def describe_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return record.describe(self.find(request["TrainingJobName"]))
+
+    def stop_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        job = self.find(request["TrainingJobName"])
+        if job.status not in {TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value}:
+            raise validation_error(f"The request was rejected because the training job is in status {job.status}.")
+        self._runner.stop(job.name)
+        return {}
+
+    def delete_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        def check(job: Resource) -> None:
+            if job.status in {TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value}:
+                raise ServiceError(
+                    "ResourceInUse",
+                    f"The request was rejected because the training job is in status {job.status}.",
+                    400,
+                )
+
+        try:
+            self._store.delete(Kind.TRAINING_JOB, request["TrainingJobName"], check)
+        except MissingError as error:
+            raise validation_error(NOT_FOUND_MESSAGE) from error
+        return {}
+
+    def update_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        job = self.find(request["TrainingJobName"])
+        if set(request) == {"TrainingJobName"}:
+            raise validation_error("Invalid UpdateTrainingJobRequest, the request cannot be empty")
+        members = ", ".join(sorted(set(request) - {"TrainingJobName"}))
+        raise validation_error(
+            f"Seatrial does not emulate {members} of UpdateTrainingJob yet, and refuses it for {job.name}."
+        )
+
+    def find(self, name: str) -> Resource:
+        """A job by its name.
+
+        Raises:
+            ServiceError: there is none.
+        """
+        job = self._store.find(Kind.TRAINING_JOB, name)
+        if job is None:
+            raise validation_error(NOT_FOUND_MESSAGE)
+        return job
+
+    def _check_name_is_free(self, name: str, arn: str) -> None:
+        if self._store.find(Kind.TRAINING_JOB, name) is not None or self._store.has_arn(arn):
+            raise _name_in_use(arn)
+
+    def _check_image(self, image: str) -> None:
+        try:
+            engine = self._engine_for(image)
+            engine.check_ready()
+            engine.check_image(ContainerSpec(image=image, arguments=("train",)))
+        except EngineError as error:
+            raise validation_error(f"Cannot find the requested image: {image}. {error.sentence()}") from error
+        except SeatrialError as error:
+            raise validation_error(f"Invalid training image {image}: {error.sentence()}") from error
+
+    def _check_metrics(self, request: Mapping[str, Any]) -> None:
+        try:
+            metric_scanner(request)
+        except SeatrialError as error:
+            raise validation_error(error.sentence()) from error
+
+    def _check_channel(self, channel: Mapping[str, Any], role_arn: str) -> None:
+        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+        if local_path(uri) is not None:
+            try:
+                channel_source(self._objects, channel).check(channel["ChannelName"])
+            except SeatrialError as error:
+                raise validation_error(error.sentence()) from error
+            return
+        s3 = parse_s3_uri(uri)
+        try:
+            has_objects = bool(self._objects.list_page(s3.bucket, prefix=s3.key, max_keys=1).objects)
+        except NoSuchBucketError:
+            has_objects = False
+        if not has_objects:
+            raise validation_error(
+                f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
+                f"exists in the selected region ({self._site.region}), that objects exist under that S3 prefix, and "
+                f'that the role "{role_arn}" has "s3:ListBucket" permissions on bucket "{s3.bucket}".'
+            )
+        try:
+            channel_source(self._objects, channel)
+        except SeatrialError as error:
+            raise validation_error(error.sentence()) from error
+
+    def _check_output(self, uri: str) -> None:
+        bucket = parse_s3_uri(uri).bucket
+        try:
+            self._objects.describe_bucket(bucket)
+        except NoSuchBucketError as error:
+            raise validation_error(
+                f"The S3 bucket '{bucket}' of S3OutputPath does not exist; create it first."
+            ) from error
+
+
+def _name_in_use(arn: str) -> ServiceError:
+    return ServiceError(
+        "ResourceInUse",
+        "Training job names must be unique within an AWS account and region, and a training job with this name "
+        f"already exists ({arn})",
+        400,
+    )
+
+
+def metric_scanner(request: Mapping[str, Any]) -> MetricScanner:
+    """The scanner for the MetricDefinitions of a request.
+
+    Raises:
+        ContractError: a regex cannot be compiled.
+    """
+    definitions = request["AlgorithmSpecification"].get("MetricDefinitions", ())
+    return MetricScanner([MetricDefinition(one["Name"], one["Regex"]) for one in definitions])
+
+
+def local_path(uri: str) -> Path | None:
+    """The path of a ``file://`` channel, an extension of ours; ``None`` for an S3 URI."""
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)) if parts.scheme == "file" and not parts.netloc else None
+
+
+def channel_source(objects: ObjectStore, channel: Mapping[str, Any]) -> ChannelSource:
+    """Where a channel's data comes from, as its objects are now.
+
+    Raises:
+        ContractError: an object has no place in a channel's directory.
+    """
+    config = ChannelConfig(content_type=channel.get("ContentType"))
+    uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+    path = local_path(uri)
+    if path is not None:
+        return LocalChannel(path=path, config=config)
+    s3: S3Uri = parse_s3_uri(uri)
+    keys = [info.key for info in objects.list_all(s3.bucket, prefix=s3.key)]
+    return ObjectChannel(config=config, store=objects, bucket=s3.bucket, files=channel_files(keys, s3.key))

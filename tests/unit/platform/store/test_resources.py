@@ -1,0 +1,211 @@
+"""The store of named resources: transactions, lists, tags, waiting, and what survives."""
+
+import asyncio
+import sqlite3
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seatrial.core.errors import ConfigError
+from seatrial.platform.store.database import Database
+from seatrial.platform.store.resources import (
+    AlreadyExistsError,
+    Kind,
+    MissingError,
+    Query,
+    Resource,
+    ResourceStore,
+    SortBy,
+)
+
+KIND = Kind.TRAINING_JOB
+
+
+def job(name: str, *, status: str = "InProgress", created_at: float = 1.0) -> Resource:
+    return Resource(
+        kind=KIND,
+        name=name,
+        arn=f"arn:{name}",
+        status=status,
+        created_at=created_at,
+        modified_at=created_at,
+        document={"n": 0},
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "state.db"
+
+
+@pytest.fixture
+def store(path: Path) -> ResourceStore:
+    return ResourceStore(Database(path))
+
+
+def test_insert_then_find_gives_the_same_also_after_reopening(store: ResourceStore, path: Path) -> None:
+    store.insert(job("a"), {"team": "x"})
+
+    for reader in (store, ResourceStore(Database(path))):
+        assert reader.find(KIND, "a") == job("a")
+        assert reader.tags("arn:a") == {"team": "x"}
+        assert reader.has_arn("arn:a")
+    assert store.find(KIND, "b") is None
+
+
+def test_insert_twice_is_refused_and_keeps_the_first(store: ResourceStore) -> None:
+    store.insert(job("a"), {"k": "1"})
+
+    with pytest.raises(AlreadyExistsError) as caught:
+        store.insert(job("a", status="Failed"), {"k": "2"})
+
+    assert caught.value.existing.status == "InProgress"
+    assert store.tags("arn:a") == {"k": "1"}
+
+
+def test_insert_of_an_arn_that_another_name_has_is_refused(store: ResourceStore) -> None:
+    store.insert(job("a"))
+
+    with pytest.raises(AlreadyExistsError):
+        store.insert(replace(job("A"), arn="arn:a"))
+
+
+def test_update_from_many_threads_loses_none(store: ResourceStore) -> None:
+    store.insert(job("a"))
+
+    def add() -> None:
+        for _ in range(20):
+            store.update(KIND, "a", lambda old: replace(old, document={"n": old.document["n"] + 1}))
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = store.find(KIND, "a")
+    assert found is not None
+    assert found.document == {"n": 80}
+    assert found.version == 80
+
+
+def test_update_that_raises_changes_nothing(store: ResourceStore) -> None:
+    store.insert(job("a"))
+
+    def fail(old: Resource) -> Resource:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.update(KIND, "a", fail)
+    store.update(KIND, "a", lambda old: replace(old, status="Stopped"))
+
+    found = store.find(KIND, "a")
+    assert found is not None
+    assert (found.status, found.version) == ("Stopped", 1)
+
+
+def test_update_and_delete_of_what_is_not_there_are_refused(store: ResourceStore) -> None:
+    with pytest.raises(MissingError):
+        store.update(KIND, "a", lambda old: old)
+    with pytest.raises(MissingError):
+        store.delete(KIND, "a")
+
+
+def test_delete_takes_the_tags_along_and_frees_the_name(store: ResourceStore) -> None:
+    store.insert(job("a"), {"k": "1"})
+    store.delete(KIND, "a")
+    store.insert(job("a"))
+
+    assert store.tags("arn:a") == {}
+
+
+def test_delete_that_the_check_refuses_keeps_all(store: ResourceStore) -> None:
+    def refuse(old: Resource) -> None:
+        raise PermissionError
+
+    store.insert(job("a"), {"k": "1"})
+    with pytest.raises(PermissionError):
+        store.delete(KIND, "a", refuse)
+
+    assert store.tags("arn:a") == {"k": "1"}
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        (Query(), ["c", "a", "Bb"]),
+        (Query(is_descending=True), ["Bb", "a", "c"]),
+        (Query(sort_by=SortBy.NAME), ["Bb", "a", "c"]),
+        (Query(sort_by=SortBy.STATUS), ["a", "c", "Bb"]),
+        (Query(name_contains="b"), ["Bb"]),
+        (Query(name_contains="%"), []),
+        (Query(status="InProgress"), ["c", "Bb"]),
+        (Query(created_after=1.0), ["a", "Bb"]),
+        (Query(created_before=2.0), ["c"]),
+    ],
+)
+def test_page_filters_and_sorts(store: ResourceStore, query: Query, names: list[str]) -> None:
+    store.insert(job("c", created_at=1.0))
+    store.insert(job("a", created_at=2.0, status="Completed"))
+    store.insert(job("Bb", created_at=3.0))
+
+    assert [one.name for one in store.page(KIND, query, offset=0, limit=10)] == names
+    assert [one.name for one in store.page(KIND, query, offset=1, limit=1)] == names[1:2]
+
+
+def test_tags_that_the_check_refuses_stay_as_they_were(store: ResourceStore) -> None:
+    store.insert(job("a"), {"k": "1"})
+
+    def refuse(tags: object) -> None:
+        raise OverflowError
+
+    with pytest.raises(OverflowError):
+        store.add_tags("arn:a", {"k": "2"}, refuse)
+    assert store.tags("arn:a") == {"k": "1"}
+    assert store.add_tags("arn:a", {"b": "2"}) == {"b": "2", "k": "1"}
+    store.delete_tags("arn:a", ["b", "never was"])
+    assert store.tags("arn:a") == {"k": "1"}
+
+
+def test_wait_for_change_returns_with_the_change_from_another_thread(store: ResourceStore) -> None:
+    store.insert(job("a"))
+    seen = store.find(KIND, "a")
+    assert seen is not None
+
+    async def wait() -> None:
+        waiting = asyncio.create_task(store.wait_for_change(seen, 30))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(store.update, KIND, "a", lambda old: replace(old, status="Completed"))
+        await waiting
+        await store.wait_for_change(seen, 30)  # changed already: at once
+
+    asyncio.run(asyncio.wait_for(wait(), 20))
+
+
+def test_wait_for_change_ends_when_the_time_is_up(store: ResourceStore) -> None:
+    store.insert(job("a"))
+    seen = store.find(KIND, "a")
+    assert seen is not None
+
+    asyncio.run(store.wait_for_change(seen, 0.01))
+
+
+def test_open_what_is_no_database_is_one_sentence(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text("no database, but long enough to be looked at as one " * 30)
+
+    with pytest.raises(ConfigError) as caught:
+        Database(path)
+    assert caught.value.code == "store-unreadable"
+
+
+def test_open_a_newer_schema_is_refused(path: Path) -> None:
+    Database(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(ConfigError) as caught:
+        Database(path)
+    assert caught.value.code == "store-newer"
