@@ -14,7 +14,7 @@ import re
 from typing import NamedTuple
 
 MAX_MESSAGE_BYTES = 256 * 1024
-"""A longer message of a container becomes several events. CloudWatch took no more until 2025, and readers count on it."""
+"""A longer message of a container becomes several events. CloudWatch took no more until 2025."""
 
 _LINE = re.compile(rb"(\d{1,15})([ \\])(.*)", re.DOTALL)
 _ESCAPE = re.compile(r"\\([n\\])")

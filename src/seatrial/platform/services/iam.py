@@ -43,7 +43,7 @@ MEMBERS: Mapping[str, Members] = MappingProxyType(
         ),
         "DeleteRole": Members(acted_on=("RoleName",)),
         "ListRoles": Members(acted_on=("PathPrefix", *_PAGE)),
-        "SimulatePrincipalPolicy": Members(acted_on=("ActionNames", "ResourceArns", *_PAGE)),
+        "SimulatePrincipalPolicy": Members(acted_on=("PolicySourceArn", "ActionNames", "ResourceArns", *_PAGE)),
         "AttachRolePolicy": Members(acted_on=("RoleName", "PolicyArn")),
         "DetachRolePolicy": Members(acted_on=("RoleName", "PolicyArn")),
         "ListAttachedRolePolicies": Members(acted_on=("RoleName", "PathPrefix", *_PAGE)),
@@ -292,7 +292,7 @@ class IamService:
             output["Description"] = document["description"]
         if document.get("permissions_boundary") is not None:
             output["PermissionsBoundary"] = {
-                "PermissionsBoundaryType": "Policy",
+                "PermissionsBoundaryType": "PermissionsBoundaryPolicy",  # the model's only value
                 "PermissionsBoundaryArn": document["permissions_boundary"],
             }
         if tags := self._store.tags(role.arn):

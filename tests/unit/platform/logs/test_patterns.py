@@ -54,13 +54,16 @@ def test_parse_pattern_that_cannot_be_used_says_why(pattern: str, text: str) -> 
 @given(st.text(st.sampled_from('ab"\\?-%{[ \n:')))
 def test_parse_pattern_of_any_text_gives_a_pattern_or_a_pattern_error(text: str) -> None:
     try:
-        parse_pattern(text).matches("a b")
-    except PatternError as error:
-        assert str(error)
+        pattern = parse_pattern(text)
+    except PatternError:
+        return
+    assert pattern.matches("a b") in (True, False)
 
 
 @given(st.lists(st.text(min_size=1), max_size=4), st.lists(st.text(min_size=1), max_size=4), st.text())
-def test_parse_pattern_of_quoted_phrases_keeps_every_character(has: list[str], has_not: list[str], message: str) -> None:
+def test_parse_pattern_of_quoted_phrases_keeps_every_character(
+    has: list[str], has_not: list[str], message: str
+) -> None:
     def quote(phrase: str) -> str:
         escaped = phrase.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
