@@ -26,6 +26,7 @@ class Kind(str, enum.Enum):
     """What a resource is."""
 
     TRAINING_JOB = "training-job"
+    ROLE = "role"
 
 
 class SortBy(str, enum.Enum):
