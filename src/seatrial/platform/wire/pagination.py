@@ -17,6 +17,7 @@ import binascii
 import dataclasses
 import datetime
 import hashlib
+import heapq
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -103,19 +104,23 @@ def list_page(listing: Listing[Row], rows: Iterable[Row], parameters: Parameters
     """
     late = listing.late_filters if "MaxResults" in parameters else frozenset()
     early = {member: test for member, test in listing.filters.items() if member in parameters and member not in late}
-    kept = [row for row in rows if all(test(row, parameters[member]) for member, test in early.items())]
     order = order_of(listing, parameters)
-    kept.sort(key=order.key, reverse=order.is_descending)
+    kept = (row for row in rows if all(test(row, parameters[member]) for member, test in early.items()))
+    keyed: Iterable[tuple[tuple[Any, str], Row]] = ((order.key(row), row) for row in kept)
     token = parameters.get("NextToken")
     if token is not None:
         last = decode_token(token, listing.operation, parameters)
-        try:
-            kept = [row for row in kept if order.is_after(row, last)]
-        except TypeError:  # a place made by hand, such as a text among times
-            raise invalid_token() from None
+        keyed = (pair for pair in keyed if order.is_after(pair[0], last))
     size = int(parameters.get("MaxResults", DEFAULT_PAGE_SIZE))
-    page = kept[:size]
-    next_token = encode_token(order.key(page[-1]), listing.operation, parameters) if len(kept) > size else None
+    take = heapq.nlargest if order.is_descending else heapq.nsmallest
+    try:
+        first = take(size + 1, keyed, key=lambda pair: pair[0])
+    except TypeError:  # a place made by hand, such as a text among times
+        if token is None:
+            raise
+        raise invalid_token() from None
+    page = [row for _, row in first[:size]]
+    next_token = encode_token(first[size - 1][0], listing.operation, parameters) if len(first) > size else None
     shown = [
         row
         for row in page
@@ -131,14 +136,13 @@ class Order(Generic[Row]):
     key: Callable[[Row], tuple[Any, str]]
     is_descending: bool
 
-    def is_after(self, row: Row, last: tuple[Any, str]) -> bool:
-        """Whether a row comes after the place of another, whether or not that one still exists."""
-        key = self.key(row)
+    def is_after(self, key: tuple[Any, str], last: tuple[Any, str]) -> bool:
+        """Whether a row's key comes after the place of another row, whether or not that one still exists."""
         return key < last if self.is_descending else key > last
 
 
 def order_of(listing: Listing[Row], parameters: Parameters) -> Order[Row]:
-    """The order that ``SortBy`` and ``SortOrder`` ask for; a time sorts by its milliseconds, as a client sees it."""
+    """The order that ``SortBy`` and ``SortOrder`` ask for."""
     value = listing.sort_keys[parameters.get("SortBy", listing.default_sort_by)]
     default = "Descending" if listing.is_descending_by_default else "Ascending"
     return Order(
@@ -148,7 +152,7 @@ def order_of(listing: Listing[Row], parameters: Parameters) -> Order[Row]:
 
 
 def _comparable(value: Any) -> Any:
-    return to_epoch(value) if isinstance(value, datetime.datetime) else value
+    return value.timestamp() if isinstance(value, datetime.datetime) else value
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------

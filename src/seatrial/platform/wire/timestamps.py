@@ -71,7 +71,7 @@ def _from_iso_8601(found: re.Match[str]) -> datetime.datetime:
 
 def to_epoch(when: datetime.datetime) -> float:
     """Seconds since 1970, in milliseconds as AWS's answers have them; a whole second is an integer."""
-    seconds = round((when - _EPOCH) / datetime.timedelta(seconds=1), 3)
+    seconds = round((when - _EPOCH).total_seconds(), 3)
     return int(seconds) if seconds == int(seconds) else seconds
 
 
