@@ -18,7 +18,7 @@ MAX_PAGE_BYTES = 1024 * 1024
 """Of messages and ``EVENT_OVERHEAD_BYTES`` each; one event always fits. Source: the same."""
 EVENT_OVERHEAD_BYTES = 26
 """What CloudWatch counts for an event beside its message. Source: API_PutLogEvents."""
-MAX_SEARCHED_BYTES = 16 * 1024 * 1024
+MAX_SEARCHED_BYTES = 8 * 1024 * 1024
 """A filter that finds little ends its page after so much log, with a token, instead of keeping its client waiting."""
 
 
