@@ -12,6 +12,7 @@ import click
 
 from seatrial.core.errors import ConfigError
 from seatrial.engines.base import Engine
+from seatrial.engines.program import is_program_directory
 
 OLDEST_PYTHON = (3, 10)
 """What the runtime needs of a program directory's interpreter."""
@@ -63,7 +64,7 @@ def choose_engine(program: Path | None, image: str | None, python: Path | None) 
             expected="one of --program DIR (no Docker needed) and --image NAME",
             fix="pass one of them",
         )
-    if image is not None and not image.startswith("file://"):
+    if image is not None and not is_program_directory(image):
         from seatrial.engines.docker import DockerEngine
 
         return DockerEngine(), image

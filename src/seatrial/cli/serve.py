@@ -10,6 +10,7 @@ import click
 
 from seatrial.cli._options import choose_engine, container_options, parse_pairs
 from seatrial.cli._output import Output
+from seatrial.cli._paths import FilledPath
 from seatrial.cli._signals import INTERRUPTED_EXIT_CODE, stop_on_signals
 from seatrial.contract.limits import PING_STARTUP_BUDGET_SECONDS, SERVING_PORT
 from seatrial.core.errors import ConfigError, SeatrialError
@@ -23,7 +24,7 @@ _WAIT_SLICE_SECONDS = 0.2
 @click.command("serve")
 @container_options
 @click.option(
-    "--model", type=click.Path(path_type=Path), metavar="DIR|model.tar.gz",
+    "--model", type=FilledPath(path_type=Path), metavar="DIR|model.tar.gz",
     help="What the container finds, read-only, in /opt/ml/model.",
 )  # fmt: skip
 @click.option(
@@ -56,7 +57,7 @@ def command(
     engine, image_uri = choose_engine(program, image, python)
     request = ReplicaRequest(
         image=image_uri,
-        model=model.resolve() if model else None,
+        model=model.expanduser().resolve() if model else None,
         environment=parse_pairs("--environment", environment),
         host_port=port,
         host_address=host_address,
@@ -68,13 +69,13 @@ def command(
         if stop.is_set():
             raise ConfigError("startup-interrupted", "stopped before the container was ready")
 
-    with Output(is_quiet=quiet) as out, work_directory(engine) as work:
+    with Output(is_quiet=quiet) as out:
         for sentence in engine.limitations():
             out.say(f"note: {sentence}")
-        request = replace(request, labels=work.labels)
         try:
-            with stop_on_signals(stop.set):
+            with stop_on_signals(stop.set), work_directory(engine) as work:
                 out.phase("Starting the container")
+                request = replace(request, labels=work.labels)
                 with start_replica(engine, request, work.path, out.log_line, checkpoint=check_stop) as replica:
                     return _follow(replica, out, stop)
         except KeyboardInterrupt:

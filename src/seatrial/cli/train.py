@@ -11,6 +11,7 @@ import click
 
 from seatrial.cli._options import choose_engine, container_options, parse_pairs
 from seatrial.cli._output import Output
+from seatrial.cli._paths import FilledPath
 from seatrial.cli._signals import INTERRUPTED_EXIT_CODE, stop_on_signals
 from seatrial.contract.environment_limits import check_training_environment
 from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, MAX_RUNTIME_MAX_SECONDS, TRAINING_STOP_GRACE_SECONDS
@@ -40,7 +41,7 @@ from seatrial.platform.work_dirs import work_directory
     help="Always a string; repeatable.",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), default=Path("seatrial-output"), show_default=True, metavar="DIR",
+    "--output", type=FilledPath(path_type=Path), default=Path("seatrial-output"), show_default=True, metavar="DIR",
     help="Receives model.tar.gz and output.tar.gz.",
 )  # fmt: skip
 @click.option("--job-name", metavar="NAME", help="TrainingJobName (default: one made from the time).")
@@ -73,6 +74,7 @@ def command(
     /opt/ml. The exit code is the container's.
     """
     engine, image_uri = choose_engine(program, image, python)
+    output = output.expanduser()
     request = TrainingRequest(
         training_job_name=_job_name(job_name),
         image=image_uri,
@@ -86,37 +88,56 @@ def command(
     with Output(is_quiet=quiet, is_json=is_json) as out:
         for sentence in engine.limitations():
             out.say(f"note: {sentence}")
-        has_older_model = (output / "model.tar.gz").is_file()
-        phases = _Phases(out)
-        with work_directory(engine) as work:
-            job = TrainingJob(engine, replace(request, labels=work.labels), on_phase=phases, on_line=out.log_line)
-            try:
-                with stop_on_signals(job.stop):
-                    result = job.run(work.path)
-            except KeyboardInterrupt:
-                out.say("interrupted: the container was killed, and what it had made is gone")
-                return INTERRUPTED_EXIT_CODE
-            if result.upload_problems:
-                work.is_kept = True
-                remove_tree(work.path / "ml" / "input")  # the user has the original
+        has_older_model = os.path.isfile(output / "model.tar.gz")
+        follower = _Follower(out)
+        try:
+            with stop_on_signals(follower.stop) as signals, work_directory(engine) as work:
+                job = TrainingJob(
+                    engine, replace(request, labels=work.labels), on_phase=follower.enter_phase, on_line=out.log_line
+                )
+                follower.follow(job)
+                result = job.run(work.path)
+                signals.hold()
+                if result.upload_problems:
+                    work.is_kept = True
+                    remove_tree(work.path / "ml" / "input")  # the user has the original
+        except KeyboardInterrupt:
+            out.say("interrupted: the container was killed, and what it had made is gone")
+            return INTERRUPTED_EXIT_CODE
         _report(out, request, result, work.path, has_older_model=has_older_model, is_json=is_json)
     return _exit_code(result)
 
 
-class _Phases:
-    """Says each phase, and what a stop means once a container runs."""
+class _Follower:
+    """Says each phase of a job, passes a stop on to it, and says what the stop means."""
 
     def __init__(self, out: Output) -> None:
         self._out = out
-        self._last: SecondaryStatus | None = None
+        self._phase: SecondaryStatus | None = None
+        self._job: TrainingJob | None = None
+        self._is_stopped = False
 
-    def __call__(self, phase: SecondaryStatus) -> None:
-        if phase is SecondaryStatus.STOPPING and self._last is SecondaryStatus.TRAINING:
+    def follow(self, job: TrainingJob) -> None:
+        """The job that ``stop`` is for; one that was asked for before is passed on."""
+        self._job = job
+        if self._is_stopped:
+            job.stop()
+
+    def stop(self) -> None:
+        """The user wants an end; called from a signal handler."""
+        self._is_stopped = True
+        if self._job is not None:
+            self._job.stop()
+        if self._phase is SecondaryStatus.UPLOADING:  # nobody else prints then
+            self._out.say("the container has ended and its files are being packed; press Ctrl-C again to lose them")
+
+    def enter_phase(self, phase: SecondaryStatus) -> None:
+        if phase is SecondaryStatus.STOPPING and self._phase is SecondaryStatus.TRAINING:
             self._out.say(
                 f"stopping: the container has {TRAINING_STOP_GRACE_SECONDS:g} seconds to save its model; "
                 "press Ctrl-C again to kill it and lose what it made"
             )
-        self._last = phase
+        self._phase = phase
         self._out.phase(phase.value)
 
 
@@ -155,6 +176,14 @@ def _channels(channels: tuple[str, ...], content_types: tuple[str, ...]) -> dict
                 f"--content-type names '{name}', which is no channel",
                 found=", ".join(f"'{channel}'" for channel in sorted(paths)) or "no channels",
                 fix=f"pass --channel {name}=PATH",
+            )
+    for name, path in paths.items():
+        if not path:
+            raise ConfigError(
+                "channel-path-missing",
+                f"the data of channel '{name}' is not there",
+                found="an empty path",
+                fix=f"pass --channel {name}=PATH with a directory or file that exists",
             )
     return {
         name: LocalChannel(path=Path(path).expanduser(), config=ChannelConfig(content_type=types.get(name)))

@@ -6,17 +6,20 @@ What an archive may hold is what SageMaker's hosting takes: regular files and di
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import os
+import secrets
 import shutil
 import stat
 import tarfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from seatrial.core.errors import ContractError
+from seatrial.core.errors import ContractError, TreeError
 from seatrial.core.trees import CheckedReader, Checkpoint, Entry, Resolve, copy_stream, open_regular, resolve_here, walk
 
 MAX_UNPACKED_BYTES = 64 * 1024**3
@@ -51,15 +54,27 @@ def pack_directory(
             read.
         OSError: the archive cannot be written.
     """
-    entries = list(walk(directory, resolve=resolve))
+    entries = []
+    for entry in walk(directory, resolve=resolve):
+        checkpoint()
+        entries.append(entry)
+        if len(entries) > MAX_MEMBER_COUNT:
+            raise TreeError(
+                "tree-too-large",
+                "the directory holds more files than an archive may have",
+                where=str(directory),
+                expected=f"at most {MAX_MEMBER_COUNT:,} files and directories, those behind links counted",
+                fix="pack many small files into few, and remove links to directories",
+            )
     file_count = sum(not entry.is_directory for entry in entries)
     if not file_count:
         return 0
     archive.parent.mkdir(parents=True, exist_ok=True)
-    partial = archive.with_name(archive.name + ".partial")
+    # A name of its own: two runs may have one destination.
+    partial = archive.with_name(f".{archive.name}.{secrets.token_hex(4)}.partial")
     try:
         with (
-            partial.open("wb") as file,
+            partial.open("xb") as file,
             # tarfile's own "w:gz" writes the time into gzip's header.
             gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=6, mtime=0) as compressed,
             tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
@@ -115,7 +130,7 @@ def unpack_archive(
     """
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with gzip.open(archive) as compressed, _open_tar(compressed) as (tar, stream):
             bound_bytes = min(max_unpacked_bytes, int(shutil.disk_usage(directory).free * _USABLE_FREE_SPACE))
             left_bytes, left_members = bound_bytes, max_member_count
             for member in tar:
@@ -126,9 +141,10 @@ def unpack_archive(
                         "the archive unpacks to more than is allowed",
                         where=str(archive),
                         expected=f"at most {bound_bytes:,} bytes in {max_member_count:,} members",
-                        fix=f"pack only what the model needs, or free space in {directory}",
+                        fix=f"pack only what the model needs, or free space on the disk of {directory.parent}",
                     )
                 _unpack_member(tar, member, archive, directory, checkpoint)
+            stream.check_end(left_bytes, checkpoint)
     except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, OSError) as error:
         # A disk that is full is not the archive's fault; a name that no file system takes is.
         if isinstance(error, OSError) and error.errno not in {None, errno.ENAMETOOLONG, errno.EINVAL}:
@@ -141,6 +157,48 @@ def unpack_archive(
             expected="a whole gzip tar",
             fix="make it with 'tar -czhf model.tar.gz -C DIRECTORY .'",
         ) from error
+
+
+class _TarStream:
+    """A tar's bytes on their way to ``tarfile``, which takes a damaged header for the end of the archive."""
+
+    def __init__(self, source: gzip.GzipFile) -> None:
+        self._source = source
+        self._last_block = b""
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._source.read(size)
+        self._last_block = data if len(data) == tarfile.BLOCKSIZE else b""
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._source.tell()
+
+    def check_end(self, max_bytes: int, checkpoint: Checkpoint) -> None:
+        """Make sure that the archive's end mark was what ended it, and that the gzip stream is whole.
+
+        Raises:
+            tarfile.ReadError: it was cut, or a header is damaged.
+            EOFError: the gzip stream was cut.
+        """
+        if self._last_block != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it is cut short, or the header of a member is damaged")
+        left_bytes = max(max_bytes, tarfile.RECORDSIZE)
+        while data := self._source.read(1 << 20):
+            checkpoint()
+            left_bytes -= len(data)
+            if left_bytes < 0:
+                raise tarfile.ReadError("it goes on behind its end mark")
+
+
+@contextlib.contextmanager
+def _open_tar(compressed: gzip.GzipFile) -> Iterator[tuple[tarfile.TarFile, _TarStream]]:
+    stream = _TarStream(compressed)
+    with tarfile.open(fileobj=cast("BinaryIO", stream), mode="r:") as tar:
+        yield tar, stream
 
 
 def _unpack_member(

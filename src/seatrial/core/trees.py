@@ -134,6 +134,15 @@ def walk(top: Path, *, resolve: Resolve = resolve_here) -> Iterator[Entry]:
 
     with _named(top, PurePosixPath()):
         real = resolve(top)
+        is_directory = stat.S_ISDIR(os.lstat(real).st_mode)
+    if not is_directory:
+        raise TreeError(
+            "tree-is-no-directory",
+            "there is no directory where one should be",
+            where=str(top),
+            found="a file",
+            fix="leave the directory where it was, and write into it",
+        )
     enter(PurePosixPath(), real)
     while names:
         name = next(names[-1], None)
@@ -204,6 +213,14 @@ def copy_tree(source: Path, target: Path, *, checkpoint: Checkpoint = lambda: No
         TreeError: as ``walk``, or a file that may not be read.
         OSError: the target cannot be written.
     """
+    if source.resolve() in target.absolute().resolve().parents:
+        raise TreeError(
+            "tree-holds-its-copy",
+            "the directory holds the place that it is to be copied to",
+            where=str(source),
+            found=f"a copy in {target}",
+            fix="name a smaller directory, or set TMPDIR to one outside of it",
+        )
     target.mkdir(parents=True)
     for entry in walk(source):
         checkpoint()
@@ -274,6 +291,8 @@ def _named(top: Path, name: PurePosixPath) -> Iterator[None]:
                 found=_link_target(top / name),
                 fix="put a file in its place, or remove it",
             ) from cause
+        if cause.errno == errno.ENXIO:  # a socket
+            raise _special(top, name, stat.S_IFSOCK) from cause
         raise TreeError(
             "file-unreadable",
             f"'{name}' cannot be read",

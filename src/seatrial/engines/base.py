@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
+from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import OnLine
 
 
@@ -81,6 +82,19 @@ class ContainerSpec:
     """Unique among running containers; ``None`` lets the engine choose."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    def check_ports(self) -> None:
+        """Return when the network has ports to publish, if any are asked for.
+
+        Raises:
+            EngineError: the ports are the host's own.
+        """
+        if self.ports and self.network is Network.HOST:
+            raise EngineError(
+                "port-not-private",
+                "ports of a container in the host's network cannot be published",
+                fix="reach them directly, or ask for a private network",
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExitStatus:
@@ -134,12 +148,24 @@ class Handle(ABC):
         """Kill what still runs and remove every trace of the container from the host."""
 
     @abstractmethod
+    def addresses(self) -> Mapping[int, tuple[str, int]]:
+        """Host address and port by each published container port."""
+
     def address(self, container_port: int) -> tuple[str, int]:
         """Host address and port that reach ``container_port``.
 
         Raises:
             EngineError: the port was not published.
         """
+        published = self.addresses()
+        if container_port not in published:
+            raise EngineError(
+                "port-not-published",
+                f"port {container_port} of container {self.name!r} is not published",
+                found=", ".join(map(str, published)) or "none",
+                fix="add it to the spec's ports",
+            )
+        return published[container_port]
 
     def __enter__(self) -> Handle:
         return self
@@ -147,7 +173,11 @@ class Handle(ABC):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.remove()
+        try:
+            self.remove()
+        except EngineError:
+            if not isinstance(exc, EngineError):  # an engine that was lost already cannot remove either
+                raise
 
 
 class Engine(ABC):
@@ -155,6 +185,11 @@ class Engine(ABC):
 
     name: str
     """As the user types it: ``docker`` or ``process``."""
+
+    @property
+    def site(self) -> str:
+        """Where the containers run, without white space: two engines of one site know each other's containers."""
+        return self.name
 
     @abstractmethod
     def check_ready(self) -> None:

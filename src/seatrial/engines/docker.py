@@ -17,6 +17,7 @@ What is particular here:
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import sys
@@ -43,6 +44,9 @@ LABELS = {"seatrial": "1"}
 NAME_LABEL = "seatrial.container"
 """The container's own name: an image committed from a container of ours hands that one's labels on to strangers."""
 
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+"""Whom the SDK asks where ``DOCKER_HOST`` names nobody."""
+
 _CHOWN_PATHS_MAX = 500
 _OPEN_CONTAINERS_MAX = 128
 """Connections kept for following containers at once."""
@@ -61,7 +65,12 @@ class DockerEngine(Engine):
 
     def __init__(self, client: docker.DockerClient | None = None, owner: tuple[int, int] | None = None) -> None:
         self._client = client
+        self._host = os.environ.get("DOCKER_HOST") or DEFAULT_HOST if client is None else _host(client.api)
         self._owner = owner if owner is not None or os.geteuid() == 0 else (os.geteuid(), os.getegid())
+
+    @property
+    def site(self) -> str:
+        return f"{self.name}-{hashlib.sha256(self._host.encode()).hexdigest()[:16]}"  # an address may hold anything
 
     def close(self) -> None:
         """Close the connections to the engine; containers go on."""
@@ -179,6 +188,12 @@ class DockerEngine(Engine):
                 return
 
 
+def _host(api: APIClient) -> str:
+    """The engine's address as ``DOCKER_HOST`` would name it; nothing is asked."""
+    socket_path = getattr(api.get_adapter(api.base_url), "socket_path", None)
+    return api.base_url if socket_path is None else f"unix://{socket_path}"
+
+
 def _image_id(api: APIClient, name: str) -> str | None:
     inspect_image = cast("Callable[[str], dict[str, Any]]", api.inspect_image)
     try:
@@ -192,12 +207,7 @@ def _image_id(api: APIClient, name: str) -> str | None:
 def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None) -> dict[str, Any]:
     limits = spec.limits
     is_published = spec.network is Network.PRIVATE
-    if spec.ports and spec.network is Network.HOST:
-        raise EngineError(
-            "port-not-private",
-            "ports of a container in the host's network cannot be published",
-            fix="reach them directly, or ask for a private network",
-        )
+    spec.check_ports()
     config = api.create_host_config(
         mounts=[
             docker.types.Mount(str(mount.target), str(mount.source), type="bind", read_only=mount.is_read_only)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 
+import requests
 from docker.errors import APIError
 
 from seatrial.core.errors import ContractError, EngineError, SeatrialError
@@ -28,6 +29,8 @@ def explain(error: Exception, spec: ContainerSpec, unexecutable: str | None = No
     for pattern, make in _MEANINGS:
         if re.search(pattern, text):
             return make(spec, text)
+    if isinstance(error, requests.RequestException) and not isinstance(error, APIError):
+        return not_ready(error)
     return EngineError("engine-refused", "the Docker engine refused the container", where=spec.image, found=text)
 
 

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -90,16 +90,8 @@ class DockerHandle(Handle):
             self._follower.join(_REMOVE_SECONDS)
             self._is_removed = True
 
-    def address(self, container_port: int) -> tuple[str, int]:
-        try:
-            return self._container.addresses[container_port]
-        except KeyError:
-            raise EngineError(
-                "port-not-published",
-                f"port {container_port} of container {self.name!r} is not published",
-                found=", ".join(map(str, self._container.addresses)) or "none",
-                fix="add it to the spec's ports",
-            ) from None
+    def addresses(self) -> Mapping[int, tuple[str, int]]:
+        return self._container.addresses
 
     def _signal(self, number: signal.Signals) -> None:
         try:
@@ -160,8 +152,11 @@ def remove_container(api: APIClient, container: Container) -> None:
 
 def remove_network(api: APIClient, network_id: str) -> None:
     """Remove a network that nobody uses any more; one that is gone is no fault."""
-    with contextlib.suppress(NotFound):
-        api.remove_network(network_id)
+    try:
+        with contextlib.suppress(NotFound):
+            api.remove_network(network_id)
+    except (DockerException, requests.RequestException) as error:
+        raise docker_errors.not_ready(error) from error
 
 
 def close_output(output: Any) -> None:  # noqa: ANN401 (the SDK's stream type is private)

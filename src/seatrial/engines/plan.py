@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from seatrial.contract.layout import OPT_ML
 from seatrial.core.errors import EngineError
+from seatrial.core.trees import remove_tree
 from seatrial.engines import base_dir, cgroups, ports
 from seatrial.engines.base import ContainerSpec, Network
 from seatrial.engines.isolation import PRIVATE_HOME, Isolation, find_outbound_program, namespace_views, server_dirs
@@ -50,7 +50,7 @@ class Plan:
         self.groups.remove()
         base_dir.remove_made(self.made)
         if self.instructions["scratch_dir"] is not None:
-            shutil.rmtree(self.instructions["scratch_dir"], ignore_errors=True)
+            remove_tree(Path(self.instructions["scratch_dir"]))
 
 
 def with_namespaces(spec: ContainerSpec, name: str, program: Program, python: Path, isolation: Isolation) -> Plan:
@@ -59,12 +59,11 @@ def with_namespaces(spec: ContainerSpec, name: str, program: Program, python: Pa
     Raises:
         EngineError: the spec asks for something that cannot be had.
     """
-    if spec.ports and spec.network is Network.HOST:
-        raise _no_port_to_publish()
+    spec.check_ports()
     has_private_network = spec.network is not Network.HOST
     outbound = find_outbound_program() if spec.network is Network.PRIVATE else None
     instructions = _instructions(spec, program)
-    instructions["environment"].setdefault("HOME", PRIVATE_HOME)
+    _set_home(instructions, PRIVATE_HOME)
     instructions["has_namespaces"] = True
     instructions["needs_user_namespace"] = isolation is Isolation.USER
     instructions["has_private_network"] = has_private_network
@@ -103,7 +102,7 @@ def without_namespaces(spec: ContainerSpec, name: str, program: Program) -> Plan
     with _taken_back_on_error(plan):
         scratch_dir = base_dir.make_scratch_dir()
         instructions["scratch_dir"] = str(scratch_dir)
-        environment.setdefault("HOME", str(scratch_dir))
+        _set_home(instructions, str(scratch_dir))
         if program.honours_base_dir:
             base = base_dir.lay_out(spec.mounts, scratch_dir)
             plan.made = base.made
@@ -141,6 +140,12 @@ def _instructions(spec: ContainerSpec, program: Program) -> Instructions:
     }
 
 
+def _set_home(instructions: Instructions, home: str) -> None:
+    """HOME unless the spec names one; an empty one names none, as with Docker."""
+    environment = instructions["environment"]
+    environment["HOME"] = environment.get("HOME") or home
+
+
 def _add_host_traces(plan: Plan) -> None:
     """Tell the launcher what of the host it has to use and to remove."""
     groups, instructions = plan.groups, plan.instructions
@@ -163,14 +168,6 @@ def _taken_back_on_error(plan: Plan) -> Iterator[None]:
         raise
 
 
-def _no_port_to_publish() -> EngineError:
-    return EngineError(
-        "port-not-private",
-        "ports of a container in the host's network cannot be published",
-        fix="reach them directly, or ask for a private network",
-    )
-
-
 def _refuse_without_namespaces(spec: ContainerSpec, program: Program) -> None:
     wants = [
         (spec.network is Network.ISOLATED, "an isolated network"),
@@ -191,5 +188,4 @@ def _refuse_without_namespaces(spec: ContainerSpec, program: Program) -> None:
                 fix="use the docker engine, run as root on Linux, or, if the program reads SAGEMAKER_BASE_DIR and "
                 "SAGEMAKER_BIND_TO_PORT, put 'honours_base_dir = true' at the top of its seatrial.toml",
             )
-    if spec.ports and spec.network is Network.HOST:
-        raise _no_port_to_publish()
+    spec.check_ports()

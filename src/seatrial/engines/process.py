@@ -15,6 +15,7 @@ import errno
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from seatrial.core.errors import ContractError, EngineError, SeatrialError
@@ -60,17 +61,8 @@ class ProcessHandle(Handle):
         self.wait(None)
         self._launcher.close()
 
-    def address(self, container_port: int) -> tuple[str, int]:
-        try:
-            return self._addresses[container_port]
-        except KeyError:
-            published = ", ".join(map(str, self._addresses)) or "none"
-            raise EngineError(
-                "port-not-published",
-                f"port {container_port} of container {self.name!r} is not published",
-                found=published,
-                fix="add it to the spec's ports",
-            ) from None
+    def addresses(self) -> Mapping[int, tuple[str, int]]:
+        return self._addresses
 
 
 class ProcessEngine(Engine):

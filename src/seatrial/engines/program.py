@@ -2,7 +2,8 @@
 
 A program directory is treated as the classic Dockerfile treats ``/opt/program``: it is the working directory and first
 on PATH; after it come the ``bin`` directory of the chosen Python environment and the rest of PATH. The first argument
-is looked up there, as an image without ENTRYPOINT does (contract.md §1.1).
+is looked up there, as an image without ENTRYPOINT does (contract.md §1.1). A PATH of the spec's environment replaces
+all of that, as it does with Docker.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Program:
 
 
 def is_program_directory(image: str) -> bool:
-    return image.startswith("file:")
+    return image.startswith("file://")  # file:latest is an image
 
 
 def resolve(spec: ContainerSpec, *, python: Path, inherited_path: str) -> Program:
@@ -67,7 +68,7 @@ def resolve(spec: ContainerSpec, *, python: Path, inherited_path: str) -> Progra
             where=str(directory),
             fix="pass an argument such as train or serve",
         )
-    path = spec.environment.get("PATH") or search_path(directory, python, inherited_path)
+    path = spec.environment.get("PATH", search_path(directory, python, inherited_path))
     sources = {str(mount.target): mount.source for mount in spec.mounts}
     executable = _find(argv[0], directory, path, sources)
     executables.check(_on_host(executable, sources), path)
@@ -131,13 +132,20 @@ def _find(name: str, directory: Path, path: str, sources: Mapping[str, Path]) ->
         if not os.path.lexists(_on_host(executable, sources)):
             raise _missing(name, directory)
         return executable
-    own = directory / name
-    if os.path.lexists(own):
-        return own  # one that cannot be executed is a mistake to tell, not a reason to look further
-    for folder in path.split(os.pathsep):
-        candidate = Path(folder) / name
+    folders = [Path(folder) for folder in path.split(os.pathsep) if folder]
+    for folder in folders:
+        candidate = folder / name
+        if folder == directory and os.path.lexists(candidate):
+            return candidate  # one that cannot be executed is a mistake to tell, not a reason to look further
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return candidate
+    if directory not in folders:
+        raise ContractError(
+            "program-without-entrypoint",
+            f"there is no program {name!r} on the PATH that the environment sets",
+            found=f"PATH={path}",
+            fix=f"leave PATH out of the environment, or begin it with {directory}",
+        )
     raise _missing(name, directory)
 
 

@@ -75,11 +75,8 @@ class FakeHandle(Handle):
         self.kill()
         self._thread.join()
 
-    def address(self, container_port: int) -> tuple[str, int]:
-        for port in self.container.spec.ports:
-            if port.container_port == container_port:
-                return port.host_address, port.host_port
-        raise EngineError("port-not-published", f"port {container_port} of the container is not published")
+    def addresses(self) -> Mapping[int, tuple[str, int]]:
+        return {port.container_port: (port.host_address, port.host_port) for port in self.container.spec.ports}
 
 
 class FakeEngine(Engine):

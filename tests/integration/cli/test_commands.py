@@ -287,6 +287,67 @@ def test_train_failed_run_says_that_the_model_is_an_older_one(tmp_path: Path) ->
     assert "is from an earlier run" in done.stderr
 
 
+def test_train_signal_while_files_are_packed_is_answered_and_the_model_kept(tmp_path: Path) -> None:
+    train = "#!/bin/sh\nhead -c 300000000 /dev/urandom > /opt/ml/model/weights\n"
+    program = write_program(tmp_path / "program", train=train)
+    with running("train", "--program", program, "--output", tmp_path / "o") as job:
+        job.wait_for("stderr", "Uploading")
+        job.process.send_signal(signal.SIGTERM)
+        job.wait_for("stderr", "press Ctrl-C again to lose them")
+        assert job.process.wait(50) == 0
+    assert (tmp_path / "o/model.tar.gz").stat().st_size > 300_000_000
+
+
+def test_train_many_ctrl_c_do_not_interrupt_the_removal(tmp_path: Path) -> None:
+    train = "#!/bin/sh\ntrap '' TERM INT\necho started\nwhile :; do sleep 0.05; done\n"
+    program = write_program(tmp_path / "program", train=train)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with running("train", "--program", program, "--output", tmp_path / "o", environment=environment) as job:
+        job.wait_for("stdout", "started")
+        job.process.send_signal(signal.SIGINT)
+        job.wait_for("stderr", "press Ctrl-C again")
+        while job.process.poll() is None:
+            job.process.send_signal(signal.SIGINT)
+        assert job.end() == 130
+        assert "interrupted: the container was killed, and what it had made is gone" in job.lines["stderr"]
+        assert "Traceback" not in "\n".join(job.lines["stderr"])
+    assert not list(tmp_path.glob("seatrial-*"))
+
+
+def test_train_closed_terminal_stops_the_job_and_leaves_nothing(tmp_path: Path) -> None:
+    train = "#!/bin/sh\ntrap 'echo saved > /opt/ml/model/m; exit 0' TERM\necho started\nwhile :; do sleep 0.05; done\n"
+    program = write_program(tmp_path / "program", train=train)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with running("train", "--program", program, "--output", tmp_path / "o", environment=environment) as job:
+        job.wait_for("stdout", "started")
+        assert job.end(signal.SIGHUP) == 0
+    assert (tmp_path / "o/model.tar.gz").exists()
+    assert not list(tmp_path.glob("seatrial-*"))
+
+
+@pytest.mark.parametrize("option", ["--channel=training=", "--output="])
+def test_train_empty_path_is_refused(tmp_path: Path, option: str) -> None:
+    program = write_program(tmp_path / "program", train="#!/bin/sh\n")
+    done = seatrial("train", "--program", program, option, cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert "empty" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["program"]
+
+
+def test_train_channel_that_holds_the_work_directory_is_refused(tmp_path: Path) -> None:
+    program = write_program(tmp_path / "program", train="#!/bin/sh\n")
+    (tmp_path / "data").write_text("x")
+    done = seatrial(
+        "train", "--program", program, "-c", f"training={tmp_path}", "--output", tmp_path / "o",
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert "error[tree-holds-its-copy]" in done.stderr
+    assert not list(tmp_path.glob("seatrial-*"))
+
+
 def test_train_developer_credentials_do_not_reach_the_program(tmp_path: Path) -> None:
     program = write_program(tmp_path / "program", train="#!/bin/sh\nenv | sort\n")
     environment = {**os.environ, "AWS_SECRET_ACCESS_KEY": "hush", "MY_TOKEN": "hush"}
@@ -377,6 +438,14 @@ def test_serve_two_containers_with_the_same_hard_coded_port_answer_at_once(tmp_p
     for port in ports.values():
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), 1)
+
+
+def test_serve_at_an_ipv6_address_becomes_healthy(tmp_path: Path, server: Path) -> None:
+    with running(
+        "serve", "--program", server, "--port", 0, "--host", "::1", "--model", model(tmp_path, "six")
+    ) as serving:
+        line = serving.wait_for("stderr", "ready after")
+        assert "http://[::1]:" in line
 
 
 def test_serve_model_archive_is_unpacked_and_read_only(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -19,6 +21,7 @@ from seatrial.engines.base import ContainerSpec, Mount, Network, PublishedPort, 
 from seatrial.engines.docker import DockerEngine
 
 IMAGE = "debian:bookworm-slim"
+ENGINE_SOCKET = "/var/run/docker.sock"
 OTHER_OWNER = (54321, 54322)
 DEADLINE_SECONDS = 60.0
 
@@ -169,6 +172,77 @@ def test_remove_when_the_engine_is_gone_says_so(
         with pytest.raises(EngineError) as refusal:
             handle.remove()
     assert refusal.value.code == "engine-not-ready"
+
+
+class Lifeline:
+    """A socket that leads to the Docker engine's until it is cut: so that one engine of many users can go away."""
+
+    def __init__(self, path: Path) -> None:
+        self._is_cut = False
+        self._ends: list[socket.socket] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                if self._is_cut:
+                    near.close()
+                    continue
+                far = socket.socket(socket.AF_UNIX)
+                far.connect(ENGINE_SOCKET)
+                self._ends += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _carry(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        self._is_cut = True
+        for one in self._ends:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def close(self) -> None:
+        self.cut()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.mark.docker
+@pytest.mark.skipif(not Path(ENGINE_SOCKET).is_socket(), reason="the Docker engine has no socket at its usual place")
+def test_engine_that_goes_away_under_a_container_is_told_as_a_lost_container(
+    client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path is at most 107 bytes
+    lifeline = Lifeline(Path("engine.sock"))
+    names: list[str] = []
+
+    def run() -> None:
+        with (
+            contextlib.closing(docker.DockerClient(base_url=f"unix://{tmp_path}/engine.sock")) as through,
+            DockerEngine(through).start(_shell("echo on the way; sleep 600"), lambda _line: lifeline.cut()) as handle,
+        ):
+            names.append(handle.name)
+            handle.wait(DEADLINE_SECONDS)
+
+    try:
+        with pytest.raises(EngineError) as fault:
+            run()
+    finally:
+        lifeline.close()
+        for name in names:
+            client.api.remove_container(name, force=True)
+    assert fault.value.code == "container-lost"
 
 
 @pytest.mark.docker

@@ -27,8 +27,12 @@ from seatrial.engines import cgroups, isolation, plan
 from seatrial.engines.base import ContainerSpec, Handle, Mount, Network, PublishedPort, ResourceLimits
 from seatrial.engines.isolation import Isolation, find_isolation
 from seatrial.engines.process import ProcessEngine
+from seatrial.engines.program import resolve
 
 DEADLINE_SECONDS = 30.0
+
+NEST_DIRECTORIES = "import os\nfor _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\n"
+"""Deeper than Python nests calls."""
 
 needs_namespaces = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 needs_outbound = pytest.mark.skipif(shutil.which("slirp4netns") is None, reason="slirp4netns is not installed")
@@ -72,12 +76,17 @@ def program(tmp_path: Path) -> Iterator[Program]:
 @pytest.fixture(params=[Isolation.ROOT, Isolation.USER], ids=lambda one: one.value)
 def engine(request: pytest.FixtureRequest) -> ProcessEngine:
     """An engine with namespaces, of both kinds where we are root."""
+    return engine_of(request.param)
+
+
+def engine_of(isolation: Isolation) -> ProcessEngine:
+    """An engine of one kind; skips the test where this machine has no such."""
     finding = find_isolation()
-    if finding.isolation is Isolation.NONE:
+    if isolation is not Isolation.NONE and finding.isolation is Isolation.NONE:
         pytest.skip(f"no namespaces here: {finding.reason}")
-    if request.param is Isolation.ROOT and finding.isolation is not Isolation.ROOT:
+    if isolation is Isolation.ROOT and finding.isolation is not Isolation.ROOT:
         pytest.skip("we are not root")
-    return ProcessEngine(isolation=request.param)
+    return ProcessEngine(isolation=isolation)
 
 
 def _until(condition: Callable[[], bool], otherwise: str) -> None:
@@ -370,11 +379,42 @@ def test_scratch_directory_without_namespaces_is_removed(program: Program) -> No
 def test_home_nested_deeper_than_python_nests_calls_is_removed_and_the_exit_code_kept(program: Program) -> None:
     program.write(
         f"#!{sys.executable}\nimport os\nprint(os.environ['HOME'], flush=True)\nos.chdir(os.environ['HOME'])\n"
-        "for _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\nos._exit(3)\n"
+        f"{NEST_DIRECTORIES}os._exit(3)\n"
     )
     assert program.run(ProcessEngine(isolation=Isolation.NONE)) == 3
     assert not Path(program.lines[0]).exists()
     assert len(program.lines) == 1
+
+
+def test_scratch_directory_of_a_start_that_failed_is_removed_however_deep(program: Program) -> None:
+    program.write("#!/bin/sh\n")
+    found = resolve(program.spec(), python=Path(sys.executable), inherited_path="")
+    prepared = plan.without_namespaces(program.spec(), "x", found)
+    scratch = Path(str(prepared.instructions["scratch_dir"]))
+    subprocess.run([sys.executable, "-c", NEST_DIRECTORIES], cwd=scratch, check=True)
+
+    prepared.take_back()
+
+    assert not scratch.exists()
+
+
+# --- what it is given -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", list(Isolation), ids=lambda one: one.value)
+def test_empty_home_is_as_no_home(program: Program, kind: Isolation) -> None:
+    program.write('#!/bin/sh\ntouch "$HOME/x" && echo "$HOME"\n')
+    assert program.run(engine_of(kind), environment={"HOME": ""}) == 0
+    assert Path(program.lines[-1]).is_absolute()
+
+
+@pytest.mark.parametrize("kind", list(Isolation), ids=lambda one: one.value)
+def test_environment_that_no_program_can_have_fails_the_start(program: Program, kind: Isolation) -> None:
+    program.write("#!/bin/sh\n")
+    with pytest.raises(EngineError) as fault:
+        program.run(engine_of(kind), environment={"A": "x\0y"})
+    assert fault.value.code == "launch-failed"
+    assert "null" in (fault.value.found or "")
 
 
 # --- no trace -------------------------------------------------------------------------------------------------------

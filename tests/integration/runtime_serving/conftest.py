@@ -69,6 +69,9 @@ class Server:
         wait_until(lambda: file.exists() or self.process.poll() is not None, f"{file}:\n{self.log}")
         assert file.exists(), self.log
 
+    def wait_process_count(self, count: int) -> None:
+        wait_until(lambda: len(self.processes()) == count, f"{count} processes:\n{self.log}")
+
     def wait_exit(self) -> int:
         try:
             return self.process.wait(DEADLINE_SECONDS)

@@ -39,6 +39,18 @@ def predict_fn(data, model):
     return [1]
 """
 
+LATE_AFTER_FORK = """
+import os, time
+from seatrial.runtime.serving import sharing
+fork = sharing.fork
+def late_fork():
+    if pid := fork():
+        {then}
+    return pid
+sharing.fork = late_fork
+"""
+"""Appended to hooks that the template imports: something happens in it between a fork and the report of that."""
+
 
 def worker_pids(log: str) -> list[int]:
     return [int(pid) for pid in re.findall(r"is ready \(pid (\d+)\)", log)]
@@ -159,15 +171,25 @@ def test_serve_shows_the_user_s_own_lines_of_a_prediction_that_fails(serve: Any)
     assert "seatrial/runtime" not in server.log
 
 
-def test_serve_exits_when_the_process_dies_while_loading(serve: Any) -> None:
-    server = serve(PLAIN.replace("return 10", "import os; os.kill(os.getpid(), 11)"))
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("death", "reason"), [("os.kill(os.getpid(), 11)", "SIGSEGV"), ("os._exit(3)", "exit code 3")], ids=str
+)
+def test_serve_exits_at_the_first_death_while_loading(serve: Any, workers: str, death: str, reason: str) -> None:
+    load = f"import os; open(model_dir + '/loads', 'a').write('x'); {death}"
+    server = serve(PLAIN.replace("return 10", load), MODEL_SERVER_WORKERS=workers)
     assert server.wait_exit() == 1
     assert "[model-load-crashed]" in server.log
-    assert "SIGSEGV" in server.log
+    assert reason in server.log
+    assert (server.directory / "ml/model/loads").read_text() == "x"
 
 
-def test_serve_exits_when_workers_keep_dying_while_loading(serve: Any) -> None:
-    server = serve(PLAIN.replace("return 10", "import os; os.kill(os.getpid(), 9)"), MODEL_SERVER_WORKERS="1")
+def test_serve_that_was_ready_exits_when_workers_keep_dying_while_loading(serve: Any) -> None:
+    source = WHOLE.replace("return model_dir", "os.path.exists('die') and os.kill(os.getpid(), 9)")
+    server = serve(source, MODEL_SERVER_WORKERS="1").wait_ready()
+    server.wait_log("is ready")
+    (server.directory / "program" / "die").touch()
+    os.kill(worker_pids(server.log)[0], signal.SIGKILL)
     assert server.wait_exit() == 1
     assert "[worker-crash-loop]" in server.log
     assert "SIGKILL" in server.log
@@ -245,6 +267,23 @@ def test_a_template_that_is_killed_is_replaced_with_its_workers(serve: Any) -> N
     server.wait_log("is ready", 4)
     assert server.invoke()[0] == 200
     assert not workers & set(server.processes())
+
+
+def test_a_worker_faster_than_the_template_that_forked_it_is_known_when_it_reports(serve: Any) -> None:
+    """As when the kernel lets the template wait after the fork: the worker listens and is ready before it goes on."""
+    server = serve(PLAIN + LATE_AFTER_FORK.format(then="time.sleep(1)")).wait_ready()
+    server.wait_log("is ready", 2)
+    assert len(set(worker_pids(server.log))) == 2
+
+
+def test_a_worker_whose_template_dies_before_announcing_it_goes_away(serve: Any) -> None:
+    dies_when_told = "if os.path.exists('die'): os.remove('die'); os.kill(os.getpid(), 9)"
+    server = serve(WHOLE + LATE_AFTER_FORK.format(then=dies_when_told)).wait_ready()
+    server.wait_log("is ready", 2)
+    (server.directory / "program" / "die").touch()
+    os.kill(worker_pids(server.log)[0], signal.SIGKILL)
+    server.wait_log("is ready", 4)
+    server.wait_process_count(4)  # this one, the template, and its two workers
 
 
 def test_a_hook_past_the_timeout_gets_its_client_an_answer_and_its_worker_replaced(serve: Any) -> None:

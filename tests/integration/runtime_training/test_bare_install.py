@@ -66,7 +66,7 @@ def test_seatrial_without_its_command_line_says_what_to_install(bare_python: Pat
 
 
 def test_a_start_of_train_costs_at_most_the_budget_over_a_bare_interpreter() -> None:
-    """Held against CPU time, with half of it again for a machine whose cores are shared."""
+    """Of CPU time, in the best of as many runs as it takes on a machine whose cores are shared."""
     spec = importlib.util.spec_from_file_location("import_time", ROOT / "benchmarks" / "import_time.py")
     assert spec
     assert spec.loader
@@ -74,7 +74,7 @@ def test_a_start_of_train_costs_at_most_the_budget_over_a_bare_interpreter() -> 
     sys.modules["import_time"] = import_time
     spec.loader.exec_module(import_time)
 
-    assert import_time.added_cpu_milliseconds(15) <= import_time.BUDGET_MS * 1.5
+    assert import_time.added_cpu_milliseconds(15, 150) <= import_time.BUDGET_MS
 
 
 @pytest.mark.parametrize("module", ["seatrial.runtime.main", "seatrial.runtime.training.run"])

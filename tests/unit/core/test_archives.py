@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,77 @@ def test_unpack_damaged_headers_give_only_contract_errors(
 
     with contextlib.suppress(ContractError):
         unpack_archive(directory / "m.tar.gz", directory / "in", max_unpacked_bytes=1_000_000)
+
+
+def _tar(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name in names:
+            info = member(name)
+            info.size = 100
+            tar.addfile(info, io.BytesIO(b"x" * 100))
+    return buffer.getvalue()
+
+
+def _damaged_header(body: bytes) -> bytes:
+    return body[:1024] + bytes([body[1024] ^ 1]) + body[1025:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda body: body[:1024],
+        lambda body: body[:1224],
+        lambda body: body[:2048],
+        _damaged_header,
+    ],
+    ids=["without the second member", "inside a header", "without the end mark", "one bit of a header"],
+)
+def test_unpack_cut_or_damaged_tar_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    (tmp_path / "m.tar.gz").write_bytes(gzip.compress(damage(_tar("a", "b"))))
+
+    with pytest.raises(ContractError) as caught:
+        unpack_archive(tmp_path / "m.tar.gz", tmp_path / "in")
+
+    assert caught.value.code == "archive-unreadable"
+
+
+@pytest.mark.parametrize("cut", [4, 8, 12])
+def test_unpack_gzip_without_its_end_is_refused(tmp_path: Path, cut: int) -> None:
+    (tmp_path / "m.tar.gz").write_bytes(gzip.compress(_tar("a", "b"))[:-cut])
+
+    with pytest.raises(ContractError):
+        unpack_archive(tmp_path / "m.tar.gz", tmp_path / "in")
+
+
+def test_pack_two_at_once_into_one_file_end_with_one_of_them_whole(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_bytes(os.urandom(3 << 20))
+    inner: list[int] = []
+
+    def pack_the_other_meanwhile() -> None:
+        if not inner:
+            inner.append(0)
+            inner[0] = pack_directory(tmp_path / "two", tmp_path / "m.tar.gz")
+
+    assert pack_directory(tmp_path / "one", tmp_path / "m.tar.gz", checkpoint=pack_the_other_meanwhile) == 1
+    assert inner == [1]
+    with tarfile.open(tmp_path / "m.tar.gz") as tar:
+        assert tar.getnames() == ["one"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.tar.gz", "one", "two"]
+
+
+def test_pack_more_entries_than_an_archive_may_have_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seatrial.core.archives.MAX_MEMBER_COUNT", 100)
+    for level in range(8):  # two links a level: 2^8 paths
+        (tmp_path / "model" / f"d{level}").mkdir(parents=True)
+    for level in range(7):
+        for link in ("a", "b"):
+            (tmp_path / "model" / f"d{level}" / link).symlink_to(f"../d{level + 1}")
+    (tmp_path / "model/d7/file").write_text("x")
+
+    with pytest.raises(TreeError) as caught:
+        pack_directory(tmp_path / "model", tmp_path / "m.tar.gz")
+
+    assert caught.value.code == "tree-too-large"

@@ -216,3 +216,23 @@ def test_open_regular_never_waits_for_a_fifo_nor_follows_a_link(tmp_path: Path) 
     for name in ("fifo", "link"):
         with pytest.raises(TreeError):
             open_regular(tmp_path / name, top=tmp_path, name=PurePosixPath(name))
+
+
+def test_copy_tree_into_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "deep").mkdir()
+
+    with pytest.raises(TreeError) as caught:
+        copy_tree(tmp_path, tmp_path / "deep/new/copy")
+
+    assert caught.value.code == "tree-holds-its-copy"
+    assert list((tmp_path / "deep").iterdir()) == []
+
+
+def test_walk_of_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+
+    with pytest.raises(TreeError) as caught:
+        list(walk(tmp_path / "a"))
+
+    assert caught.value.code == "tree-is-no-directory"

@@ -65,6 +65,22 @@ def test_resolve_finds_the_environments_program_next(directory: Path, python: Pa
     assert found.honours_base_dir
 
 
+@pytest.mark.parametrize("path", ["", "/usr/games", ":"])
+def test_resolve_looks_on_the_path_of_the_environment_only(directory: Path, python: Path, path: str) -> None:
+    """As with Docker, where it replaces the image's."""
+    _write(directory / "train", SCRIPT)
+
+    with pytest.raises(ContractError) as fault:
+        _resolve(directory, python, "train", environment={"PATH": path})
+
+    assert fault.value.code == "program-without-entrypoint"
+    assert fault.value.found == f"PATH={path}"
+    found = _resolve(directory, python, "train", environment={"PATH": f"{path}:{directory}"})
+    assert found.executable == directory / "train"
+    assert found.path == f"{path}:{directory}"
+    assert _resolve(directory, python, "./train", environment={"PATH": path}).path == path
+
+
 def test_resolve_with_a_slash_is_relative_to_the_directory(directory: Path, python: Path) -> None:
     _write(directory / "bin/train.sh", SCRIPT)
     assert _resolve(directory, python, "bin/train.sh").executable == directory / "bin/train.sh"
@@ -101,6 +117,11 @@ def test_resolve_without_arguments_is_refused(directory: Path, python: Path) -> 
     fault = _fault(directory, python)
     assert isinstance(fault, EngineError)
     assert fault.code == "program-without-command"
+
+
+def test_is_program_directory_takes_no_image_for_one() -> None:
+    assert program.is_program_directory("file:///opt/program")
+    assert not program.is_program_directory("file:latest")
 
 
 @pytest.mark.parametrize("image", ["decision-trees:latest", "file://elsewhere/x", "http://x/y", "file:relative"])

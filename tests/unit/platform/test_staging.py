@@ -8,7 +8,7 @@ import pytest
 
 from seatrial.contract.layout import OptMl
 from seatrial.contract.training import ChannelConfig, ResourceConfig, read_hyperparameters, read_input_data_config
-from seatrial.core.errors import ConfigError
+from seatrial.core.errors import ConfigError, TreeError
 from seatrial.platform.jobs.staging import (
     LocalChannel,
     check_channels,
@@ -161,22 +161,32 @@ def test_read_failure_never_reads_the_host_nor_waits(tmp_path: Path, opt_ml: Opt
 
     assert read_failure(opt_ml) is None
     opt_ml.failure_file.symlink_to(tmp_path / "secret")
-    assert read_failure(opt_ml) is None
+    with pytest.raises(TreeError):
+        read_failure(opt_ml)
     opt_ml.failure_file.unlink()
     os.mkfifo(opt_ml.failure_file)
-    assert read_failure(opt_ml) is None
+    with pytest.raises(TreeError):
+        read_failure(opt_ml)
     opt_ml.failure_file.unlink()
     opt_ml.failure_file.mkdir()
-    assert read_failure(opt_ml) is None
+    with pytest.raises(TreeError):
+        read_failure(opt_ml)
 
 
 def test_prepare_output_directory_refuses_what_cannot_hold_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "dangling").symlink_to("gone/deep")
+    (tmp_path / "taken" / "model.tar.gz").mkdir(parents=True)
 
     prepare_output_directory(tmp_path / "new" / "deep")
     assert list((tmp_path / "new" / "deep").iterdir()) == []
-    for unusable in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / "dangling", Path("/proc/seatrial")):
+    for unusable in (
+        tmp_path / "taken",
+        tmp_path / "file",
+        tmp_path / "file" / "below",
+        tmp_path / "dangling",
+        Path("/proc/seatrial"),
+    ):
         with pytest.raises(ConfigError) as caught:
             prepare_output_directory(unusable)
         assert caught.value.code == "output-unusable"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.core.errors import EngineError
+from seatrial.core.errors import ConfigError, EngineError
 from seatrial.platform.work_dirs import LEASE_LABEL, WorkDirectory, sweep, work_directory
 from seatrial.testing.fakes import FakeEngine
 
@@ -27,14 +27,15 @@ class OrphanEngine(FakeEngine):
 @pytest.fixture(autouse=True)
 def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path
 
 
-def leave_behind(parent: Path, engine: str = "fake", token: str = "0123") -> Path:  # noqa: S107
+def leave_behind(parent: Path, site: str = "fake", token: str = "0123") -> Path:  # noqa: S107
     """What a killed process leaves."""
     root = parent / f"seatrial-work-{token}"
     (root / "work/ml").mkdir(parents=True)
-    (root / "lease").write_text(f"{engine} {token}\n")
+    (root / "lease").write_text(f"{site} {token}\n")
     return root
 
 
@@ -73,7 +74,7 @@ def test_sweep_leaves_living_commands_alone(parent: Path) -> None:
 
 
 def test_sweep_leaves_other_engines_and_what_is_no_work_directory_alone(parent: Path) -> None:
-    others = leave_behind(parent, engine="docker")
+    others = leave_behind(parent, site="docker")
     wrong_token = leave_behind(parent, token="89ab")  # noqa: S106
     (wrong_token / "lease").write_text("fake 0000\n")
     (parent / "target").mkdir()
@@ -86,6 +87,23 @@ def test_sweep_leaves_other_engines_and_what_is_no_work_directory_alone(parent: 
 
     assert others.is_dir()
     assert len(list(parent.iterdir())) == 6
+
+
+def test_sweep_leaves_the_directories_of_another_site_to_its_engine(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The containers of an engine at another DOCKER_HOST are not known here."""
+    engine = OrphanEngine()
+    monkeypatch.setattr(OrphanEngine, "site", "fake-2")
+    second = leave_behind(parent, site="fake-2")
+    first = leave_behind(parent, site="fake", token="4567")  # noqa: S106
+
+    sweep(parent, engine)
+
+    assert not second.exists()
+    assert first.is_dir()
+    with work_directory(engine) as work:
+        assert (work.path.parent / "lease").read_text() == f"fake-2 {work.token}\n"
 
 
 def test_sweep_keeps_the_directory_while_the_engine_does_not_answer(parent: Path) -> None:
@@ -108,3 +126,25 @@ def test_work_directory_is_gone_after_an_interrupt(parent: Path) -> None:
         run()
 
     assert list(parent.iterdir()) == []
+
+
+def test_work_directory_whose_removal_is_cut_short_is_swept_later(
+    parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(top: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), work_directory(FakeEngine({})):
+        patch.setattr("seatrial.platform.work_dirs.remove_tree", cut_short)
+    assert list(parent.iterdir()) != []
+
+    sweep(parent, FakeEngine({}))
+    assert list(parent.iterdir()) == []
+
+
+def test_work_directory_where_tmpdir_is_unusable_is_refused(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(parent / "gone"))
+
+    with pytest.raises(ConfigError) as caught, work_directory(FakeEngine({})):
+        pass
+    assert caught.value.code == "temporary-directory-unusable"

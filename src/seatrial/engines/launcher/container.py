@@ -33,14 +33,22 @@ def run(instructions: Instructions, status_fd: int, gate_fd: int) -> NoReturn:
         gate_fd: Its first byte says that the network is there; its end without one, that there is none to come.
     """
     try:
+        os.write(status_fd, json.dumps(_become(instructions, gate_fd)).encode())
+    finally:
+        os._exit(127)  # whatever came: nothing may go up into the launcher's own calls, of which this is a copy
+
+
+def _become(instructions: Instructions, gate_fd: int) -> Failure:
+    """Execute the program; returns only when that failed."""
+    try:
         _prepare(instructions, gate_fd)
         _execute(instructions)
     except SetUpError as error:
-        failure: Failure = {"step": error.step, "errno": error.errno, "detail": error.detail}
+        return {"step": error.step, "errno": error.errno, "detail": error.detail}
     except OSError as error:
-        failure = {"step": "set up the container", "errno": error.errno or 0, "detail": str(error)}
-    os.write(status_fd, json.dumps(failure).encode())
-    os._exit(127)
+        return {"step": "set up the container", "errno": error.errno or 0, "detail": str(error)}
+    except BaseException as error:
+        return {"step": "set up the container", "errno": 0, "detail": f"{type(error).__name__}: {error}"}
 
 
 def _prepare(instructions: Instructions, gate_fd: int) -> None:

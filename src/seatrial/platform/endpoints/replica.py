@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import urllib3
@@ -66,7 +66,8 @@ class Replica:
     def url(self) -> str:
         """Where ``/ping`` and ``/invocations`` answer."""
         host, port = self._handle.address(SERVING_PORT)
-        return f"http://{host}:{port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (where it listens, not where we do)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
     def last_lines(self) -> tuple[str, ...]:
@@ -156,7 +157,6 @@ def start_replica(
         image=request.image,
         arguments=("serve",),
         environment=dict(request.environment),
-        mounts=(_model_mount(request.model, work_dir, checkpoint),),
         ports=(
             PublishedPort(container_port=SERVING_PORT, host_port=request.host_port, host_address=request.host_address),
         ),
@@ -164,6 +164,7 @@ def start_replica(
         labels=request.labels,
     )
     engine.check_image(spec)
+    spec = replace(spec, mounts=(_model_mount(request.model, work_dir, checkpoint),))
     checkpoint()
     last_lines = LastLines(on_line)
     return Replica(engine.start(spec, last_lines), request, last_lines)
@@ -182,7 +183,7 @@ def _model_mount(model: Path | None, work_dir: Path, checkpoint: Checkpoint) -> 
             "model-missing",
             "the model is not there",
             where=str(model),
-            found="no such file or directory",
+            found="neither a file nor a directory" if model.exists() else "no such file or directory",
             expected="a directory or a model.tar.gz",
             fix="pass --model with the output of a training run",
         )

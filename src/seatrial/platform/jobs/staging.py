@@ -7,6 +7,7 @@ the user's data. Outputs are packed in the service's layout: ``model.tar.gz`` fr
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from abc import ABC, abstractmethod
@@ -30,6 +31,9 @@ from seatrial.core.trees import Checkpoint, MountView, OutsideError, copy_file, 
 
 SHARED_DIRECTORIES = ("input", "model", "output")
 """What of ``/opt/ml`` is the job's. The rest is the image's: ``/opt/ml/code`` stays visible (contract.md §1.1)."""
+
+MODEL_ARCHIVE = "model.tar.gz"
+OUTPUT_ARCHIVE = "output.tar.gz"
 
 _FAILURE_READ_MAX_BYTES = 65_536
 
@@ -166,6 +170,9 @@ def prepare_output_directory(directory: Path) -> None:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        for name in (MODEL_ARCHIVE, OUTPUT_ARCHIVE):
+            if (directory / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{name} is a directory", str(directory / name))
         with tempfile.TemporaryFile(dir=directory) as probe:
             probe.write(b"\0")
             probe.flush()
@@ -185,14 +192,20 @@ def mounted_tree(opt_ml: OptMl) -> MountView:
     return MountView({OPT_ML / name: opt_ml.root / name for name in SHARED_DIRECTORIES})
 
 
-def pack_outputs(opt_ml: OptMl, destination: Path) -> TrainingOutputs:
-    """Pack what the container left into ``destination``; what cannot be packed does not keep the rest from it."""
+def pack_outputs(opt_ml: OptMl, destination: Path, checkpoint: Checkpoint = lambda: None) -> TrainingOutputs:
+    """Pack what the container left into ``destination``; what cannot be packed does not keep the rest from it.
+
+    Args:
+        opt_ml: The container's tree.
+        destination: Receives ``model.tar.gz`` and ``output.tar.gz``.
+        checkpoint: Called every few files and megabytes.
+    """
     view = mounted_tree(opt_ml)
     problems: list[str] = []
 
     def pack(directory: Path, archive: Path) -> Path | None:
         try:
-            return archive if pack_directory(directory, archive, resolve=view.resolve) else None
+            return archive if pack_directory(directory, archive, resolve=view.resolve, checkpoint=checkpoint) else None
         except SeatrialError as error:
             problems.append(error.sentence())
         except OSError as error:
@@ -200,8 +213,8 @@ def pack_outputs(opt_ml: OptMl, destination: Path) -> TrainingOutputs:
         return None
 
     return TrainingOutputs(
-        model_archive=pack(opt_ml.model_dir, destination / "model.tar.gz") if _exists(opt_ml.model_dir) else None,
-        output_archive=pack(opt_ml.output_data_dir, destination / "output.tar.gz")
+        model_archive=pack(opt_ml.model_dir, destination / MODEL_ARCHIVE) if _exists(opt_ml.model_dir) else None,
+        output_archive=pack(opt_ml.output_data_dir, destination / OUTPUT_ARCHIVE)
         if _exists(opt_ml.output_data_dir)
         else None,
         problems=tuple(problems),
@@ -215,13 +228,25 @@ def _exists(path: Path) -> bool:
 def read_failure(opt_ml: OptMl) -> str | None:
     """The text of the ``failure`` file, undecodable bytes replaced.
 
-    ``None`` when there is none, or when it is no regular file of the job's: a FIFO would be waited for, and a link may
-    lead to a file of this machine.
+    Returns:
+        ``None`` when there is none.
+
+    Raises:
+        TreeError: it is no regular file of the job's: a FIFO would be waited for, and a link may lead to a file of this
+            machine.
     """
     path = opt_ml.failure_file
+    if not os.path.lexists(path):
+        return None
+    name = PurePosixPath(path.name)
     try:
         found = mounted_tree(opt_ml).resolve(path)
-        with open_regular(found, top=path.parent, name=PurePosixPath(path.name)) as file:
-            return file.read(_FAILURE_READ_MAX_BYTES).decode("utf-8", errors="replace")
-    except (OSError, OutsideError, TreeError):
-        return None
+    except (OSError, OutsideError) as error:
+        raise TreeError(
+            "failure-file-unusable",
+            "the failure file is a link that leads nowhere or out of the container's output",
+            where=str(path),
+            fix="write a file",
+        ) from error
+    with open_regular(found, top=path.parent, name=name) as file:
+        return file.read(_FAILURE_READ_MAX_BYTES).decode("utf-8", errors="replace")

@@ -19,7 +19,8 @@ from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, TRAINING_STOP_
 from seatrial.contract.names import LOCAL_REGION, host_name, training_job_arn
 from seatrial.contract.statuses import PRIMARY_OF, TRAINING_TRANSITIONS, SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import InstanceGroup, ResourceConfig
-from seatrial.core.errors import InternalError
+from seatrial.core.errors import ConfigError, InternalError, TreeError
+from seatrial.core.subprocesses import OnLine
 from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mount, Network
 from seatrial.platform.jobs.staging import (
     SHARED_DIRECTORIES,
@@ -39,7 +40,6 @@ HOMOGENEOUS_GROUP_NAME = "homogeneousCluster"
 _WAIT_SLICE_SECONDS = 0.2
 
 OnPhase = Callable[[SecondaryStatus], None]
-OnLine = Callable[[str], None]
 Deliver = Callable[[TrainingOutputs], tuple[str, ...]]
 """Takes what was packed to where the user wants it; gives one sentence for each thing that it could not take there."""
 
@@ -145,13 +145,22 @@ class TrainingJob:
     def _download(self, opt_ml: OptMl) -> None:
         self._check_stop()
         self._enter(SecondaryStatus.DOWNLOADING)
-        lay_out_training(
-            opt_ml,
-            hyperparameters=self._request.hyperparameters,
-            channels=self._request.channels,
-            resource_config=self._resource_config(),
-            checkpoint=self._check_stop,
-        )
+        try:
+            lay_out_training(
+                opt_ml,
+                hyperparameters=self._request.hyperparameters,
+                channels=self._request.channels,
+                resource_config=self._resource_config(),
+                checkpoint=self._check_stop,
+            )
+        except OSError as error:
+            raise ConfigError(
+                "channels-not-copied",
+                "the channels cannot be copied to where the container finds them",
+                where=str(opt_ml.root),
+                found=(error.strerror or str(error)).lower(),
+                fix="free space there, or set TMPDIR to a directory with room for them",
+            ) from error
         self._check_stop()
 
     def _check_stop(self) -> None:
@@ -229,7 +238,7 @@ class TrainingJob:
         failure_reason = None
         if ending is SecondaryStatus.FAILED:
             failure_reason = compose_failure_reason(
-                read_failure(opt_ml), exit_status.exit_code, is_out_of_memory=exit_status.is_out_of_memory
+                self._failure_text(opt_ml), exit_status.exit_code, is_out_of_memory=exit_status.is_out_of_memory
             )
         elif problems:
             ending = SecondaryStatus.FAILED
@@ -246,6 +255,13 @@ class TrainingJob:
             last_lines=self._last_lines.lines(),
             upload_problems=problems,
         )
+
+    def _failure_text(self, opt_ml: OptMl) -> str | None:
+        try:
+            return read_failure(opt_ml)
+        except TreeError as error:
+            self._last_lines(f"seatrial: /opt/ml/output/failure is passed over: {error.sentence()}")
+            return None
 
     def _enter(self, phase: SecondaryStatus) -> None:
         if phase not in TRAINING_TRANSITIONS[self._phase]:

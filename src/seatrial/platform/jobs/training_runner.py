@@ -76,10 +76,8 @@ class TrainingRunner:
 
     def recover(self) -> int:
         """End the jobs that the death of an earlier platform process left unfinished; returns how many."""
-        left = list(
-            self._store.all_with_status(
-                Kind.TRAINING_JOB, TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value
-            )
+        left = self._store.all_with_status(
+            Kind.TRAINING_JOB, TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value
         )
         for job in left:
             self._write(

@@ -1,1 +1,1 @@
-"""The services that the local platform speaks for: one module or package a service."""
+"""The services of AWS that the local platform speaks for: one module or folder a service."""

@@ -29,7 +29,6 @@ CREATE TABLE resource (
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX resource_arn ON resource (arn);
-CREATE INDEX resource_created ON resource (kind, created_at, name);
 CREATE INDEX resource_status ON resource (kind, status, created_at, name);
 CREATE TABLE tag (
     arn TEXT NOT NULL,

@@ -11,7 +11,7 @@ import asyncio
 import enum
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,14 +27,6 @@ class Kind(str, enum.Enum):
 
     TRAINING_JOB = "training-job"
     ROLE = "role"
-
-
-class SortBy(str, enum.Enum):
-    """What a list is sorted by; ties by name."""
-
-    NAME = "Name"
-    CREATION_TIME = "CreationTime"
-    STATUS = "Status"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +46,6 @@ class Resource:
     """Counts the changes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which resources of a kind, in which order."""
-
-    name_contains: str | None = None
-    status: str | None = None
-    created_after: float | None = None
-    created_before: float | None = None
-    modified_after: float | None = None
-    modified_before: float | None = None
-    sort_by: SortBy = SortBy.CREATION_TIME
-    is_descending: bool = False
-
-
 class AlreadyExistsError(Exception):
     """A resource of this kind and name is there."""
 
@@ -81,21 +59,6 @@ class MissingError(Exception):
 
 
 _COLUMNS = "kind, name, arn, status, created_at, modified_at, document, version"
-
-_ORDERS: Mapping[SortBy, str] = {
-    SortBy.NAME: "name {way}",
-    SortBy.CREATION_TIME: "created_at {way}, name {way}",
-    SortBy.STATUS: "status {way}, created_at {way}, name {way}",
-}
-
-_FILTERS: tuple[tuple[str, str], ...] = (
-    ("name_contains", "instr(lower(name), lower(?)) > 0"),
-    ("status", "status = ?"),
-    ("created_after", "created_at > ?"),
-    ("created_before", "created_at < ?"),
-    ("modified_after", "modified_at > ?"),
-    ("modified_before", "modified_at < ?"),
-)
 
 
 class ResourceStore:
@@ -171,29 +134,22 @@ class ResourceStore:
         self._changes.announce(kind, name)
         return old
 
-    def page(self, kind: Kind, query: Query, *, offset: int, limit: int) -> list[Resource]:
-        """Up to ``limit`` resources, those before ``offset`` left out."""
-        wheres, values = ["kind = ?"], [kind.value]
-        for name, condition in _FILTERS:
-            value = getattr(query, name)
-            if value is not None:
-                wheres.append(condition)
-                values.append(value)
-        order = _ORDERS[query.sort_by].format(way="DESC" if query.is_descending else "ASC")
+    def all(self, kind: Kind) -> list[Resource]:
+        """Every resource of a kind, by name."""
         rows = self._database.read().execute(
-            f"SELECT {_COLUMNS} FROM resource WHERE {' AND '.join(wheres)} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
-            (*values, limit, offset),
+            f"SELECT {_COLUMNS} FROM resource WHERE kind = ? ORDER BY name",  # noqa: S608
+            (kind.value,),
         )
         return [_resource(row) for row in rows]
 
-    def all_with_status(self, kind: Kind, *statuses: str) -> Iterator[Resource]:
+    def all_with_status(self, kind: Kind, *statuses: str) -> list[Resource]:
         """Every resource of a kind that has one of these statuses, oldest first."""
         marks = ", ".join("?" * len(statuses))
         rows = self._database.read().execute(
             f"SELECT {_COLUMNS} FROM resource WHERE kind = ? AND status IN ({marks}) ORDER BY created_at, name",  # noqa: S608
             (kind.value, *statuses),
         )
-        return iter([_resource(row) for row in rows])
+        return [_resource(row) for row in rows]
 
     def has_arn(self, arn: str) -> bool:
         return self._database.read().execute("SELECT 1 FROM resource WHERE arn = ?", (arn,)).fetchone() is not None

@@ -1,7 +1,7 @@
 """Errors as AWS words them, for any service. What only one service says stands with that service.
 
 A ``ServiceError`` is an answer to a client and not an error of ours: it is outside the tree of ``core.errors``, and
-``protocols.serialise_error`` is the one place that turns it into bytes. Source of every text: contract.md §6.3, or the
+``protocols.serialise_error`` is the one place that turns it into bytes. Source of every text: §6.3, or the
 comment beside it.
 """
 

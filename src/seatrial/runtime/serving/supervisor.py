@@ -8,7 +8,8 @@ moment at which something is overdue. As process 1 of a container it also reaps 
 
 Rules:
 
-1. Until a worker has been ready, the first failure ends ``serve`` with its reason. Nothing listens before that.
+1. Until a worker has been ready, the first failure ends ``serve`` with its reason: an error, a process that dies, a
+   time-out. Nothing listens before that.
 2. Later a worker that ends is replaced and said so; ``MAX_START_FAILURES`` in a row that never got ready end ``serve``.
 3. A worker whose heartbeat stops is made to dump its stacks (SIGABRT), then killed, then replaced.
 4. SIGTERM or SIGINT: no more connections, requests in flight finish, exit 0; what is left near the end of the grace
@@ -234,6 +235,9 @@ class Supervisor:
         self._on_lost(report.slot, worker, reason)
 
     def _on_lost(self, slot: int, worker: _Worker, reason: str) -> None:
+        if not self._was_ever_ready:
+            self._end_with(_load_crashed(reason))
+            return
         now = time.monotonic()
         # One that dies as soon as it lives shall not make us fork without a pause.
         delay = 0.0 if now - worker.forked_at > 1.0 else 0.5
@@ -395,8 +399,9 @@ def _crash_loop(reason: str) -> UserCodeError:
 def _load_crashed(reason: str) -> UserCodeError:
     return UserCodeError(
         "model-load-crashed",
-        f"the process died while the model was loaded: {reason}",
-        fix="read the log above; SIGKILL often means that the instance has too little memory",
+        f"the process died before it could take a request: {reason}",
+        fix="read the log above: the model or a library of the handler fails while it is loaded; "
+        "SIGKILL often means that the instance has too little memory",
     )
 
 

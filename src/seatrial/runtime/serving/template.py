@@ -162,11 +162,20 @@ class _Template:
 
     def _fork(self, slot: int) -> None:
         self._plan.heartbeats.beat(slot)
+        gate, gate_writer = os.pipe()
         pid = sharing.fork()
         if pid == 0:
+            os.close(gate_writer)
+            if not os.read(gate, 1):
+                os._exit(1)  # the template is gone, and the supervisor has never heard of this worker
+            os.close(gate)
             self._become_worker(slot)
         self._slot_of[pid] = slot
+        # The worker reports through the same pipe: what it says before it is announced would be about nobody.
         messages.send(self._plan.reports, messages.Forked(slot, pid))
+        os.write(gate_writer, b"!")
+        os.close(gate)
+        os.close(gate_writer)
 
     def _become_worker(self, slot: int) -> NoReturn:
         plan = self._plan

@@ -14,10 +14,8 @@ from seatrial.platform.store.resources import (
     AlreadyExistsError,
     Kind,
     MissingError,
-    Query,
     Resource,
     ResourceStore,
-    SortBy,
 )
 
 KIND = Kind.TRAINING_JOB
@@ -131,27 +129,13 @@ def test_delete_that_the_check_refuses_keeps_all(store: ResourceStore) -> None:
     assert store.tags("arn:a") == {"k": "1"}
 
 
-@pytest.mark.parametrize(
-    ("query", "names"),
-    [
-        (Query(), ["c", "a", "Bb"]),
-        (Query(is_descending=True), ["Bb", "a", "c"]),
-        (Query(sort_by=SortBy.NAME), ["Bb", "a", "c"]),
-        (Query(sort_by=SortBy.STATUS), ["a", "c", "Bb"]),
-        (Query(name_contains="b"), ["Bb"]),
-        (Query(name_contains="%"), []),
-        (Query(status="InProgress"), ["c", "Bb"]),
-        (Query(created_after=1.0), ["a", "Bb"]),
-        (Query(created_before=2.0), ["c"]),
-    ],
-)
-def test_page_filters_and_sorts(store: ResourceStore, query: Query, names: list[str]) -> None:
+def test_all_gives_every_one_by_name_and_by_status(store: ResourceStore) -> None:
     store.insert(job("c", created_at=1.0))
     store.insert(job("a", created_at=2.0, status="Completed"))
-    store.insert(job("Bb", created_at=3.0))
+    store.insert(job("B", created_at=3.0))
 
-    assert [one.name for one in store.page(KIND, query, offset=0, limit=10)] == names
-    assert [one.name for one in store.page(KIND, query, offset=1, limit=1)] == names[1:2]
+    assert [one.name for one in store.all(KIND)] == ["B", "a", "c"]
+    assert [one.name for one in store.all_with_status(KIND, "InProgress", "Stopping")] == ["c", "B"]
 
 
 def test_tags_that_the_check_refuses_stay_as_they_were(store: ResourceStore) -> None:

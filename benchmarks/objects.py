@@ -1,0 +1,148 @@
+"""Our object store beside moto's server, in one run: small puts and gets, and 64 MB up and down.
+
+    python benchmarks/objects.py [--rounds 3]
+
+Needs ``pip install boto3 'moto[server]'``. Both servers are processes of their own on the same disk and are asked by
+the same boto3 client in turns; each figure is the best of its rounds, so that a busy machine burdens both alike. Every
+put of ours is synced to the disk before it is answered; moto keeps objects in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.client import BaseClient
+
+SMALL_COUNT = 100
+THREADS = 8
+LARGE_BYTES = 64_000_000
+
+SERVE = """
+import socket, sys, uvicorn
+from pathlib import Path
+from seatrial.objects.files import FileStore
+from seatrial.platform.services.s3 import S3Service
+service = S3Service(FileStore(Path(sys.argv[2])))
+uvicorn.run(service, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, lifespan="off")
+"""
+
+
+@contextmanager
+def server(*arguments: str) -> Iterator[str]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, *(argument.replace("PORT", str(port)) for argument in arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except OSError:
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def client_for(url: str) -> BaseClient:
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def timed(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def measure(client: BaseClient, round_number: int) -> dict[str, float]:
+    """Each figure is better when it is higher."""
+    bucket = f"round-{round_number}"
+    client.create_bucket(Bucket=bucket)
+    small, large = os.urandom(1024), os.urandom(LARGE_BYTES)
+
+    def put(number: int) -> None:
+        client.put_object(Bucket=bucket, Key=f"small/{number}", Body=small)
+
+    def get(number: int) -> None:
+        client.get_object(Bucket=bucket, Key=f"small/{number}")["Body"].read()
+
+    def download() -> None:
+        client.get_object(Bucket=bucket, Key="one")["Body"].read()
+
+    def each(function: Callable[[int], None]) -> float:
+        return SMALL_COUNT / timed(lambda: [function(number) for number in range(SMALL_COUNT)])
+
+    def at_once(function: Callable[[int], None]) -> float:
+        with ThreadPoolExecutor(THREADS) as executor:
+            return SMALL_COUNT / timed(lambda: list(executor.map(function, range(SMALL_COUNT))))
+
+    target = io.BytesIO()
+    config = TransferConfig(max_concurrency=4)
+    large_mb = LARGE_BYTES / 1e6
+    return {
+        "1 KB put /s": each(put),
+        "1 KB get /s": each(get),
+        f"1 KB put /s, {THREADS} threads": at_once(put),
+        f"1 KB get /s, {THREADS} threads": at_once(get),
+        "64 MB up MB/s": large_mb / timed(lambda: client.put_object(Bucket=bucket, Key="one", Body=large)),
+        "64 MB down MB/s": large_mb / timed(download),
+        "64 MB up MB/s, parts": large_mb
+        / timed(lambda: client.upload_fileobj(io.BytesIO(large), bucket, "parts", Config=config)),
+        "64 MB down MB/s, ranges": large_mb
+        / timed(lambda: client.download_fileobj(bucket, "parts", target, Config=config)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    directory = Path(tempfile.mkdtemp(prefix="seatrial-bench-", dir="."))
+    best: dict[str, dict[str, float]] = {"seatrial": {}, "moto": {}}
+    try:
+        with (
+            server("-c", SERVE, "PORT", str(directory)) as ours,
+            server("-m", "moto.server", "-H", "127.0.0.1", "-p", "PORT") as moto,
+        ):
+            clients = {"seatrial": client_for(ours), "moto": client_for(moto)}
+            for round_number in range(rounds):
+                for name, client in clients.items():
+                    for what, figure in measure(client, round_number).items():
+                        best[name][what] = max(figure, best[name].get(what, 0.0))
+    finally:
+        shutil.rmtree(directory)
+    print(f"{'':28} {'seatrial':>10} {'moto':>10} {'ratio':>7}")
+    for what, figure in best["seatrial"].items():
+        print(f"{what:28} {figure:10,.0f} {best['moto'][what]:10,.0f} {figure / best['moto'][what]:6.1f}x")
+
+
+if __name__ == "__main__":
+    main()

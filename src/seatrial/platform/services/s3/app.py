@@ -1,0 +1,138 @@
+"""The service as an ASGI application: what happens to a request, step by step.
+
+Signatures are not looked at here: the door (``platform.wire``) has verified them where that is asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qsl
+
+from seatrial.core.errors import SeatrialError
+from seatrial.objects.base import ObjectStore
+from seatrial.platform.services.s3 import routes
+from seatrial.platform.services.s3.addresses import BASE_HOSTS, split_address
+from seatrial.platform.services.s3.bodies import Bodies, ClientGoneError
+from seatrial.platform.services.s3.errors import S3Error, of_store
+from seatrial.platform.services.s3.requests import BodySource, Receive, S3Request, Scope, Send
+from seatrial.platform.services.s3.responses import S3Response, send_response, xml_response
+
+LOG = logging.getLogger(__name__)
+
+ACCOUNT_ID = "000000000000"
+"""The account that owns all buckets."""
+
+THREADS = 16
+"""At work with files at the same time; most of the time they wait for the disk."""
+
+
+class S3Service:
+    """Amazon S3's REST interface.
+
+    Args:
+        store: The objects.
+        account_id: Who owns them; a request that expects another owner is refused.
+        region: Of a request; ``us-east-1`` has rules of its own in S3.
+        base_hosts: Hosts below which a name is a bucket's.
+        verifies_payload_hashes: Whether a body is compared with ``x-amz-content-sha256``.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        account_id: str = ACCOUNT_ID,
+        region: str = "us-east-1",
+        base_hosts: Sequence[str] = BASE_HOSTS,
+        verifies_payload_hashes: bool = False,
+    ) -> None:
+        self._store = store
+        self._account_id = account_id
+        self._region = region
+        self._base_hosts = tuple(base_hosts)
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
+        self._bodies = Bodies(store, self._executor, verifies_payload_hashes=verifies_payload_hashes)
+
+    def close(self) -> None:
+        """Wait for work that was begun."""
+        self._executor.shutdown()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = secrets.token_hex(8).upper()
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        resource = raw_path.decode("latin-1")
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        body = BodySource(receive, headers)
+        try:
+            try:
+                response = await self._answer(scope, headers, body, raw_path)
+            except SeatrialError as error:
+                raise of_store(error) from error
+        except ClientGoneError:
+            return
+        except S3Error as error:
+            if error.code == "InternalError":
+                LOG.exception("S3 request %s for %s failed", request_id, resource)
+            response = _error_response(error, resource, request_id)
+        except Exception:
+            LOG.exception("S3 request %s for %s failed", request_id, resource)
+            response = _error_response(S3Error("InternalError"), resource, request_id)
+        response.headers |= {"x-amz-request-id": request_id, "x-amz-id-2": request_id, "server": "AmazonS3"}
+        is_head = scope["method"] == "HEAD"
+        if is_head and response.status >= 400:
+            # An error has no body here and, as in S3, no type either; 404 is all a client learns.
+            response = S3Response(status=response.status, headers={**response.headers, "content-length": "0"})
+            response.headers.pop("content-type", None)
+        if not await body.drain():
+            response.headers["connection"] = "close"
+        await send_response(response, is_head=is_head, receive=receive, send=send, executor=self._executor)
+
+    async def _answer(self, scope: Scope, headers: Mapping[str, str], body: BodySource, raw_path: bytes) -> S3Response:
+        bucket, key = split_address(headers.get("host", ""), raw_path, self._base_hosts)
+        query = _parse_query(scope.get("query_string", b""))
+        route = routes.find_route(scope["method"], bucket, key, query, headers)
+        self._check_owners(headers, bucket)
+        request = S3Request(
+            method=scope["method"],
+            bucket=bucket,
+            key=key,
+            resource=raw_path.decode("latin-1"),
+            query=query,
+            headers=headers,
+            receive=body.receive,
+            account_id=self._account_id,
+            region=self._region,
+        )
+        if (streaming := routes.STREAMING.get(route)) is not None:
+            return await streaming(self._bodies, self._store, request)
+        if (with_xml := routes.WITH_XML.get(route)) is not None:
+            document = await self._bodies.read_small(request)
+            return await self._bodies.in_thread(with_xml, self._store, request, document)
+        return await self._bodies.in_thread(routes.PLAIN[route], self._store, request)
+
+    def _check_owners(self, headers: Mapping[str, str], bucket: str) -> None:
+        for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):
+            if bucket and headers.get(name, self._account_id) != self._account_id:
+                raise S3Error("AccessDenied")
+
+
+def _parse_query(query: bytes) -> dict[str, str]:
+    """The first value of each name; a parameter may be written without a value."""
+    found: dict[str, str] = {}
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict")
+    except (UnicodeDecodeError, ValueError):
+        raise S3Error("InvalidURI") from None
+    for name, value in pairs:
+        found.setdefault(name, value)
+    return found
+
+
+def _error_response(error: S3Error, resource: str, request_id: str) -> S3Response:
+    headers = {}
+    if error.code == "InvalidRange" and "ActualObjectSize" in error.details:
+        headers["content-range"] = f"bytes */{error.details['ActualObjectSize']}"
+    return xml_response(error.body(resource, request_id, request_id), status=error.status, headers=headers)

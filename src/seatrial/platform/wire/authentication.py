@@ -1,0 +1,38 @@
+"""One question for every kind of signature: who sends this request, and did nobody change it on the way."""
+
+from __future__ import annotations
+
+import datetime
+
+from seatrial.platform.wire import signing, signing_v2
+from seatrial.platform.wire.identify import Identified
+from seatrial.platform.wire.request import WireRequest
+from seatrial.platform.wire.signing import FindKey, Signature
+
+
+def authenticate(
+    request: WireRequest,
+    identified: Identified,
+    *,
+    find_key: FindKey,
+    now: datetime.datetime,
+    host_bucket: str | None = None,
+) -> Signature:
+    """Check a request's signature, of version 4 or, for S3, of version 2.
+
+    Args:
+        request: As it came in, nothing decoded.
+        identified: From ``identify.identify``.
+        find_key: The configured keys.
+        now: Aware.
+        host_bucket: The bucket of a virtual-host style S3 request.
+
+    Returns:
+        What is needed to check a streamed body: see ``Signature.payload`` and ``aws_chunked``.
+
+    Raises:
+        ServiceError: the request is not let in.
+    """
+    if identified.protocol == "rest-xml" and signing_v2.is_version_2(request):
+        return signing_v2.verify_v2(request, find_key=find_key, now=now, host_bucket=host_bucket)
+    return signing.verify(request, identified, find_key=find_key, now=now)
