@@ -16,6 +16,7 @@ from typing import NamedTuple
 MAX_MESSAGE_BYTES = 256 * 1024
 """A longer message of a container becomes several events. CloudWatch took no more until 2025."""
 
+_MAX_DIGITS = 15
 _LINE = re.compile(rb"(\d{1,15})([ \\])(.*)", re.DOTALL)
 _ESCAPE = re.compile(r"\\([n\\])")
 
@@ -68,14 +69,15 @@ def decode_line(start: int, raw: bytes) -> Line | None:
         start: Its offset in the stream.
         raw: The line without its newline.
     """
+    stamp, separator, rest = raw.partition(b" ")
+    if separator and len(stamp) <= _MAX_DIGITS and stamp.isdigit():  # nearly every line, so without the expression
+        return Line(start, start + len(raw) + 1, int(stamp), rest.decode("utf-8", "replace"))
     found = _LINE.fullmatch(raw)
     if found is None:
         return None
-    stamp, separator, rest = found.groups()
-    message = rest.decode("utf-8", "replace")
-    if separator == b"\\":
-        message = _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else "\\", message)
-    return Line(start, start + len(raw) + 1, int(stamp), message)
+    escaped = found[3].decode("utf-8", "replace")
+    message = _ESCAPE.sub(lambda escape: "\n" if escape[1] == "n" else "\\", escaped)
+    return Line(start, start + len(raw) + 1, int(found[1]), message)
 
 
 def decode_timestamp(raw: bytes) -> int | None:

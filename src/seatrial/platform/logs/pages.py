@@ -18,7 +18,7 @@ MAX_PAGE_BYTES = 1024 * 1024
 """Of messages and ``EVENT_OVERHEAD_BYTES`` each; one event always fits. Source: the same."""
 EVENT_OVERHEAD_BYTES = 26
 """What CloudWatch counts for an event beside its message. Source: API_PutLogEvents."""
-MAX_SEARCHED_BYTES = 16 * 1024 * 1024
+MAX_SEARCHED_BYTES = 8 * 1024 * 1024
 """A filter that finds little ends its page after so much log, with a token, instead of keeping its client waiting."""
 
 
@@ -62,7 +62,7 @@ class _Budget:
 
     def take(self, message: str) -> bool:
         """Whether the page takes one more event with this message."""
-        size = len(message.encode("utf-8", "surrogatepass")) + EVENT_OVERHEAD_BYTES
+        size = (len(message) if message.isascii() else len(message.encode())) + EVENT_OVERHEAD_BYTES
         if self._events < 1 or (self._has_any and size > self._bytes):
             return False
         self._events -= 1
@@ -150,39 +150,26 @@ def filter_events(
         limit: Most events.
         token: Of an earlier page with the same arguments.
     """
-    searched = _Searched(token or FilterToken(timestamp_ms=start_ms))
+    token = token or FilterToken(timestamp_ms=start_ms)
+    searched_ms, offsets = token.timestamp_ms, dict(token.offsets)
     budget = _Budget(limit)
     events: list[FilteredEvent] = []
     searched_bytes = 0
-    for name, line in _interleave(streams, max(start_ms, searched.timestamp_ms), searched.offsets):
-        if end_ms is not None and line.timestamp_ms > end_ms:
+    for name, line in _interleave(streams, max(start_ms, searched_ms), token.offsets):
+        _, end, timestamp_ms, message = line
+        if end_ms is not None and timestamp_ms > end_ms:
             break
-        if searched_bytes >= MAX_SEARCHED_BYTES:
-            return FilterPage(events, searched.token())
-        if pattern.matches(line.message):
-            if not budget.take(line.message):
-                return FilterPage(events, searched.token())
+        is_wanted = pattern.matches(message)
+        if searched_bytes >= MAX_SEARCHED_BYTES or (is_wanted and not budget.take(message)):
+            return FilterPage(events, FilterToken(timestamp_ms=searched_ms, offsets=offsets))
+        if is_wanted:
             events.append(FilteredEvent(name, line))
-        searched.add(name, line)
-        searched_bytes += line.end - line.start
+        if timestamp_ms == searched_ms:
+            offsets[name] = end
+        else:
+            searched_ms, offsets = timestamp_ms, {name: end}
+        searched_bytes += end - line.start
     return FilterPage(events, None)
-
-
-class _Searched:
-    """How far a search has come. See ``FilterToken``."""
-
-    def __init__(self, token: FilterToken) -> None:
-        self.timestamp_ms = token.timestamp_ms
-        self.offsets = dict(token.offsets)
-
-    def add(self, stream: str, line: Line) -> None:
-        if line.timestamp_ms != self.timestamp_ms:
-            self.timestamp_ms = line.timestamp_ms
-            self.offsets = {}
-        self.offsets[stream] = line.end
-
-    def token(self) -> FilterToken:
-        return FilterToken(timestamp_ms=self.timestamp_ms, offsets=dict(self.offsets))
 
 
 def _interleave(
@@ -209,7 +196,12 @@ def _interleave(
             rests[name] = view.forwards(offsets[name] if name in offsets else view.find_time(from_ms))
         else:
             yield name, line
-        following = next(rests[name], None)
+        rest = rests[name]
+        if len(heap) == 1:  # the usual case, without the heap's cost
+            for line in rest:
+                yield name, line
+            return
+        following = next(rest, None)
         if following is None:
             heapq.heappop(heap)
             del rests[name]

@@ -15,6 +15,7 @@ import contextlib
 import os
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ from seatrial.platform.logs.writer import (
 
 MAX_LIST_ITEMS = 50
 """Groups or streams on one page of a list. Source: API_DescribeLogStreams."""
+_SETTLED_NS = 1_000_000_000  # far above the steps in which file systems count time
 _GROUP_FILE, _STREAM_FILE = "group.json", "stream.json"
 
 
@@ -113,6 +115,15 @@ class _Times:
     segments: tuple[Segment, ...]
     first_ms: int | None
     last_ms: int | None
+    directory_mtime_ns: int | None
+    """``None`` when the directory had changed so lately that it could change again without a later time."""
+
+    def are_of(self, directory: Path) -> bool:
+        """Whether the files are still these: no segment came or went, and the newest one has not grown."""
+        if not self.segments or os.stat(directory).st_mtime_ns != self.directory_mtime_ns:
+            return False
+        newest = self.segments[-1]
+        return newest.path.stat().st_size == newest.end - newest.start
 
 
 class LogStore:
@@ -305,13 +316,19 @@ class LogStore:
                 yield FilteredStream(name, times.first_ms, _Opener(directory))
 
     def _times_of(self, directory: Path) -> _Times:
-        segments = tuple(list_segments(directory))
         known = self._times.get(directory)
-        if known is not None and known.segments == segments:
-            return known
+        try:
+            if known is not None and known.are_of(directory):
+                return known
+            mtime_ns: int | None = directory.stat().st_mtime_ns
+        except FileNotFoundError:  # deleted, or a segment was dropped, just now
+            mtime_ns = None
+        if mtime_ns is not None and time.time_ns() - mtime_ns < _SETTLED_NS:
+            mtime_ns = None
+        segments = tuple(list_segments(directory))
         view = StreamView(directory)
         # Timestamps never fall, so what the file gained meanwhile makes last_ms later, which is safe.
-        times = _Times(segments, view.first_timestamp(), view.last_timestamp())
+        times = _Times(segments, view.first_timestamp(), view.last_timestamp(), mtime_ns)
         self._times[directory] = times
         return times
 

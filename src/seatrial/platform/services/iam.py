@@ -25,10 +25,8 @@ from seatrial.platform.store.resources import (
     Document,
     Kind,
     MissingError,
-    Query,
     Resource,
     ResourceStore,
-    SortBy,
 )
 from seatrial.platform.wire.errors import ServiceError, validation_error
 
@@ -58,7 +56,6 @@ DEFAULT_PAGE_ITEMS = 100
 """Source: MaxItems of API_ListRoles."""
 DEFAULT_MAX_SESSION_SECONDS = 3_600
 """Source: MaxSessionDuration of API_CreateRole."""
-_ALL = 1_000_000  # more roles than an account can have
 _DEFAULT_ROLE_MADE_AT = 1_511_913_600.0  # 2017-11-29, the day SageMaker came out
 _AWS_POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::aws:policy(/(?:[\w+=,.@-]+/)*)([\w+=,.@-]{1,128})", re.ASCII)
 _POLICY_ARN = re.compile(r"arn:aws[a-z-]*:iam::(?:aws|\d{12}):policy/\S+", re.ASCII)
@@ -115,8 +112,8 @@ class IamService:
         """Names that differ in case only are the same. Source: API_CreateRole."""
         name, path = parameters["RoleName"], parameters.get("Path", "/")
         _check_policy(parameters["AssumeRolePolicyDocument"])
-        similar = self._store.page(Kind.ROLE, Query(name_contains=name), offset=0, limit=_ALL)
-        if name.lower() in {DEFAULT_ROLE_NAME.lower(), *(role.name.lower() for role in similar)}:
+        taken = {role.name.lower() for role in (self._default_role(), *self._store.all(Kind.ROLE))}
+        if name.lower() in taken:
             raise _exists(name)
         document = _new_document(path, parameters["AssumeRolePolicyDocument"])
         document["max_session_seconds"] = parameters.get("MaxSessionDuration", DEFAULT_MAX_SESSION_SECONDS)
@@ -141,8 +138,7 @@ class IamService:
         return {}
 
     def list_roles(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        stored = self._store.page(Kind.ROLE, Query(sort_by=SortBy.NAME), offset=0, limit=_ALL)
-        roles = {role.name: role for role in (self._default_role(), *stored)}
+        roles = {role.name: role for role in (self._default_role(), *self._store.all(Kind.ROLE))}
         prefix = parameters.get("PathPrefix", "/")
         wanted = [roles[name] for name in sorted(roles) if roles[name].document["path"].startswith(prefix)]
         page, rest = _page(wanted, parameters, lambda role: role.name)

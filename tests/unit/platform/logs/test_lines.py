@@ -38,7 +38,8 @@ def test_encode_line_without_newline_keeps_control_bytes_and_backslashes_readabl
     assert encode_line(1700000000000, b"a\tb\\n\x1b[0m") == b"1700000000000 a\tb\\n\x1b[0m\n"
 
 
-@given(st.text())
+@given(st.text(st.characters()))
+@example("a\ud800\udcffb")
 def test_encode_message_with_surrogates_is_utf_8(message: str) -> None:
     assert len(encode_message(message).decode()) == len(message)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -332,6 +333,38 @@ def test_describe_streams_tells_new_events_of_a_stream_it_knows(store: LogStore)
     put(store, "s", (2, "m"))
 
     assert store.describe_streams(GROUP).streams[0].last_ms == 2
+
+
+@pytest.mark.parametrize("segment_bytes", [1, 10**6])
+def test_describe_streams_of_a_stream_that_was_quiet_for_long_tells_new_events(
+    tmp_path: Path, segment_bytes: int
+) -> None:
+    store = LogStore(tmp_path, segment_bytes=segment_bytes)
+    put(store, "s", (1, "m"))
+    for last_ms in (1, 2, 2, 3):
+        if last_ms > 1:
+            put(store, "s", (last_ms, "m"))
+        os.utime(tmp_path / "%2Faws%2Fsagemaker%2FTrainingJobs" / "s", (1_000_000, 1_000_000 + last_ms))
+        for _ in range(2):
+            assert store.describe_streams(GROUP).streams[0].last_ms == last_ms
+
+
+def test_log_store_after_a_kill_removes_what_was_being_deleted(tmp_path: Path) -> None:
+    (tmp_path / ".deleted" / "x" / "s").mkdir(parents=True)
+
+    assert LogStore(tmp_path).describe_groups().groups == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stream_directory_without_its_card_is_found_and_made_whole(tmp_path: Path, store: LogStore) -> None:
+    """A kill between the directory and its card."""
+    directory = tmp_path / "logs" / "g" / "s"
+    directory.mkdir(parents=True)
+
+    assert [group.name for group in store.describe_groups().groups] == ["g"]
+    assert abs(store.describe_streams("g").streams[0].created_ms - directory.stat().st_mtime * 1000) < 2
+    put(store, "s", (1, "m"), group="g")
+    assert (directory / "stream.json").exists()
 
 
 def test_describe_groups_pages_and_filters(tmp_path: Path) -> None:
