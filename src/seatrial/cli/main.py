@@ -23,6 +23,10 @@ from seatrial.core.errors import ConfigError, EngineError, InternalError, Seatri
 
 COMMANDS: Mapping[str, str] = {
     "demo": "Train and serve a scikit-learn tree in both example containers.",
+    "up": "Run a local SageMaker for AWS's clients.",
+    "down": "Stop it.",
+    "status": "Say whether it runs.",
+    "env": "Print what AWS's clients have to know.",
     "train": "Run one training job in a container.",
     "serve": "Run one serving container.",
     "invoke": "Send a file to a serving container.",
