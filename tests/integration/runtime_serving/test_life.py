@@ -243,7 +243,7 @@ def test_a_killed_worker_is_replaced_and_said_so(serve: Any) -> None:
     victim = worker_pids(server.log)[0]
     os.kill(victim, signal.SIGKILL)
     server.wait_log("is ready", 3)
-    assert re.search(rf"\(pid {victim}\) is replaced: it was ended by SIGKILL", server.log)
+    assert re.search(rf"\(pid {victim}\) is replaced: it ended with exit code 137 \(SIGKILL\)", server.log)
     assert server.invoke()[0] == 200
 
 
