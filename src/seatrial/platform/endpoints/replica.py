@@ -21,8 +21,8 @@ from seatrial.contract.limits import (
 )
 from seatrial.core.archives import unpack_archive
 from seatrial.core.errors import ConfigError, ContractError
-from seatrial.core.subprocesses import OnLine
 from seatrial.core.exit_codes import describe_exit
+from seatrial.core.subprocesses import OnLine
 from seatrial.core.trees import Checkpoint
 from seatrial.engines.base import (
     ContainerSpec,
