@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,23 @@ import urllib3
 
 START_TIMEOUT_SECONDS = 60
 COMMAND_TIMEOUT_SECONDS = 120
+
+FAKE_PROGRAMS = {
+    "docker": """#!/bin/sh
+[ "$1" != login ] || input=" < $(cat)"
+echo "docker $*$input" >>"$CALLS"
+""",
+    "aws": """#!/bin/sh
+echo "aws $*" >>"$CALLS"
+case "$*" in
+"sts get-caller-identity "*) echo 123456789012 ;;
+"ecr get-login-password "*) echo secret ;;
+"ecr describe-repositories "*) exit 254 ;;
+"configure get region") exit 1 ;;
+esac
+""",
+}
+"""They note how they were called. An account at AWS cannot be had here: this is the one place that stands in for it."""
 
 needs_docker = pytest.mark.docker
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -145,6 +162,62 @@ def test_build_and_push_without_one_image_name_is_refused(classic_example: Path,
     assert finished.returncode == 2
     assert "usage:" in finished.stderr
     assert "IMAGE_NAME" in finished.stderr
+
+
+@pytest.fixture
+def pushing(tmp_path: Path) -> Callable[..., list[str]]:
+    """Runs ``build_and_push.sh`` with fake programs and returns their calls."""
+    programs, calls = tmp_path / "programs", tmp_path / "calls"
+    programs.mkdir()
+    for name, text in FAKE_PROGRAMS.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+
+    def push(script: Path, image: str, **environment: str) -> list[str]:
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        finished = run(script, image, PATH=path, CALLS=str(calls), **environment)
+        assert finished.returncode == 0, finished.stderr
+        assert finished.stdout.startswith("Pushed ")
+        return calls.read_text().splitlines()
+
+    return push
+
+
+def _built_and_pushed(image: str, registry: str) -> list[str]:
+    return [
+        f"docker build --platform linux/amd64 --tag {image} .",
+        f"docker tag {image} {registry}/{image}",
+        f"docker push {registry}/{image}",
+    ]
+
+
+@pytest.mark.parametrize(("image", "tagged"), [("trees", "trees:latest"), ("trees:2", "trees:2")])
+def test_build_and_push_to_a_registry_uses_the_login_that_docker_has(
+    classic_example: Path, pushing: Callable[..., list[str]], image: str, tagged: str
+) -> None:
+    calls = pushing(classic_example / "build_and_push.sh", image, REGISTRY="localhost:5000")
+
+    assert calls == _built_and_pushed(tagged, "localhost:5000")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "region", "domain"),
+    [("", "us-west-2", "amazonaws.com"), ("cn-north-1", "cn-north-1", "amazonaws.com.cn")],
+)
+def test_build_and_push_to_ecr_logs_in_after_it_made_the_repository(
+    classic_example: Path, pushing: Callable[..., list[str]], chosen: str, region: str, domain: str
+) -> None:
+    calls = pushing(classic_example / "build_and_push.sh", "trees:2", REGISTRY="", AWS_REGION=chosen)
+
+    registry = f"123456789012.dkr.ecr.{region}.{domain}"
+    assert [call for call in calls if call != "aws configure get region"] == [
+        "aws sts get-caller-identity --query Account --output text",
+        f"aws ecr describe-repositories --region {region} --repository-names trees",
+        f"aws ecr create-repository --region {region} --repository-name trees",
+        f"aws ecr get-login-password --region {region}",
+        f"docker login --username AWS --password-stdin {registry} < secret",
+        *_built_and_pushed("trees:2", registry),
+    ]
 
 
 @pytest.mark.parametrize("script", ["train_local.sh", "serve_local.sh"])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import docker
 import docker.errors
 
 from seatrial.core.errors import BuildError
+from seatrial.core.subprocesses import OnLine
 from seatrial.engines.docker_errors import not_ready
-
-OnLine = Callable[[str], None]
 
 
 def build_image(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from seatrial.cli._paths import FilledPath
 from seatrial.core.errors import ConfigError
 from seatrial.engines.base import Engine
 from seatrial.engines.program import is_program_directory
@@ -29,14 +30,14 @@ def container_options(command: Command) -> Command:
         (
             click.option(
                 "--program",
-                type=click.Path(path_type=Path),
+                type=FilledPath(path_type=Path),
                 metavar="DIR",
                 help="A program directory: run without Docker, as working directory and first on PATH.",
             ),
             click.option("--image", metavar="NAME", help="A Docker image."),
             click.option(
                 "--python",
-                type=click.Path(path_type=Path),
+                type=FilledPath(path_type=Path),
                 metavar="PATH",
                 help="The Python whose environment a program directory runs in (default: the one running seatrial).",
             ),

@@ -47,7 +47,7 @@ EXAMPLES = (
         name="decision-trees",
         directory="decision-trees",
         program="decision_trees",
-        programs_needed=("nginx", "gunicorn"),
+        programs_needed=("nginx",),
         modules_needed=("sklearn", "pandas", "flask", "gunicorn"),
     ),
     Example(
@@ -149,7 +149,7 @@ def _engine(name: str) -> Engine:
 
 
 def _missing(example: Example) -> list[str]:
-    programs = [name for name in example.programs_needed if shutil.which(name) is None and name != "gunicorn"]
+    programs = [name for name in example.programs_needed if shutil.which(name) is None]
     modules = [name for name in example.modules_needed if importlib.util.find_spec(name) is None]
     return [f"the program {name}" for name in programs] + [f"the Python package {name}" for name in modules]
 

@@ -14,7 +14,8 @@ from seatrial.cli._paths import FilledPath
 from seatrial.cli._signals import INTERRUPTED_EXIT_CODE, stop_on_signals
 from seatrial.contract.limits import PING_STARTUP_BUDGET_SECONDS, SERVING_PORT
 from seatrial.core.errors import ConfigError, SeatrialError
-from seatrial.engines.base import ExitStatus, describe_exit
+from seatrial.core.exit_codes import describe_exit
+from seatrial.engines.base import ExitStatus
 from seatrial.platform.endpoints.replica import Replica, ReplicaRequest, start_replica
 from seatrial.platform.work_dirs import work_directory
 

@@ -19,8 +19,8 @@ from seatrial.contract.names import TRAINING_JOB_NAME
 from seatrial.contract.statuses import SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import ChannelConfig, check_hyperparameters
 from seatrial.core.errors import ConfigError
+from seatrial.core.exit_codes import describe_exit
 from seatrial.core.trees import remove_tree
-from seatrial.engines.base import describe_exit
 from seatrial.platform.jobs.staging import LocalChannel
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
 from seatrial.platform.work_dirs import work_directory

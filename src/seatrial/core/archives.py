@@ -1,7 +1,8 @@
 """Pack a directory into a gzip tar, and unpack one that may be hostile.
 
-What an archive may hold is what SageMaker's hosting takes: regular files and directories. Links are refused there
-("Failed to extract model data archive"), so packing follows them and unpacking refuses them.
+A model's archive may hold what SageMaker's hosting takes: regular files and directories. Links are refused there
+("Failed to extract model data archive"), so packing follows them and unpacking refuses them. The source of a script
+may hold links too, as AWS's training toolkit takes them, if they stay inside.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+from seatrial.core.archive_links import make_links, member_clash
 from seatrial.core.errors import ContractError, TreeError
 from seatrial.core.trees import CheckedReader, Checkpoint, Entry, Resolve, copy_stream, open_regular, resolve_here, walk
 
@@ -30,6 +33,30 @@ MAX_MEMBER_COUNT = 1_000_000
 
 _USABLE_FREE_SPACE = 0.95
 """Share of a disk's free space that an archive may fill."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveKind:
+    """What an archive is for."""
+
+    takes_links: bool
+    """Links that stay inside are made, not refused."""
+    refusal: str
+    """What errors say of a member that it may not hold."""
+    how_to_make: str
+    """What errors say to do."""
+
+
+MODEL_ARCHIVE = ArchiveKind(
+    takes_links=False,
+    refusal="the archive holds a member that SageMaker refuses",
+    how_to_make="make it with 'tar -czhf model.tar.gz -C DIRECTORY .', which follows links",
+)
+SOURCE_ARCHIVE = ArchiveKind(
+    takes_links=True,
+    refusal="the archive of the script's source holds a member that may not be unpacked",
+    how_to_make="make it with 'tar -czhf sourcedir.tar.gz -C DIRECTORY .', which follows links",
+)
 
 
 def pack_directory(
@@ -109,26 +136,30 @@ def unpack_archive(
     archive: Path,
     directory: Path,
     *,
+    kind: ArchiveKind = MODEL_ARCHIVE,
     max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
     max_member_count: int = MAX_MEMBER_COUNT,
     checkpoint: Checkpoint = lambda: None,
 ) -> None:
     """Unpack a gzip tar into ``directory``, which is made if need be.
 
-    Nothing is written outside ``directory``, no link and no special file is made, no set-id bit survives. A refused
-    archive may leave behind the members that came before the refused one.
+    Nothing is written outside ``directory``, no link that leads outside and no special file is made, no set-id bit
+    survives. A refused archive may leave behind the members that came before the refused one.
 
     Args:
         archive: A gzip tar.
         directory: Receives its members.
+        kind: Whether it may hold links, and what errors say.
         max_unpacked_bytes: Bound on the sum of the members' sizes; what the disk has free bounds it too.
         max_member_count: Bound on the number of members.
         checkpoint: Called every few megabytes; what it raises ends the unpacking.
 
     Raises:
-        ContractError: no tar, cut short, over a bound, or a member that is a link, special, absolute, or holds ``..``.
+        ContractError: no tar, cut short, over a bound, or a member that is a link which the kind does not take,
+            special, absolute, or holds ``..``.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    links: dict[PurePosixPath, tarfile.TarInfo] = {}
     try:
         with gzip.open(archive) as compressed, _open_tar(compressed) as (tar, stream):
             bound_bytes = min(max_unpacked_bytes, int(shutil.disk_usage(directory).free * _USABLE_FREE_SPACE))
@@ -141,10 +172,20 @@ def unpack_archive(
                         "the archive unpacks to more than is allowed",
                         where=str(archive),
                         expected=f"at most {bound_bytes:,} bytes in {max_member_count:,} members",
-                        fix=f"pack only what the model needs, or free space on the disk of {directory.parent}",
+                        fix=f"pack only what is needed, or free space on the disk of {directory.parent}",
                     )
-                _unpack_member(tar, member, archive, directory, checkpoint)
+                if member.size < 0:
+                    raise tarfile.ReadError(f"'{member.name}' has a negative size")
+                relative = _safe_path(member, archive, kind)
+                if relative is None:
+                    continue
+                links.pop(relative, None)  # of two members with one name the later one counts
+                if member.issym() or member.islnk():
+                    links[relative] = member
+                else:
+                    _unpack_member(tar, member, relative, archive, directory, checkpoint=checkpoint)
             stream.check_end(left_bytes, checkpoint)
+            make_links(links, directory, archive, fix=kind.how_to_make)
     except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, OSError) as error:
         # A disk that is full is not the archive's fault; a name that no file system takes is.
         if isinstance(error, OSError) and error.errno not in {None, errno.ENAMETOOLONG, errno.EINVAL}:
@@ -155,7 +196,7 @@ def unpack_archive(
             where=str(archive),
             found=str(error) or type(error).__name__,
             expected="a whole gzip tar",
-            fix="make it with 'tar -czhf model.tar.gz -C DIRECTORY .'",
+            fix=kind.how_to_make,
         ) from error
 
 
@@ -202,13 +243,14 @@ def _open_tar(compressed: gzip.GzipFile) -> Iterator[tuple[tarfile.TarFile, _Tar
 
 
 def _unpack_member(
-    tar: tarfile.TarFile, member: tarfile.TarInfo, archive: Path, directory: Path, checkpoint: Checkpoint
+    tar: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    relative: PurePosixPath,
+    archive: Path,
+    directory: Path,
+    *,
+    checkpoint: Checkpoint,
 ) -> None:
-    if member.size < 0:
-        raise tarfile.ReadError(f"'{member.name}' has a negative size")
-    relative = _safe_path(member, archive)
-    if relative is None:
-        return
     target = directory / relative
     try:
         if member.isdir():
@@ -217,13 +259,7 @@ def _unpack_member(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
     except (FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        raise ContractError(
-            "archive-member-clash",
-            f"'{relative}' needs a file and a directory of one name",
-            where=str(archive),
-            found=error.strerror,
-            fix="rename one of them",
-        ) from error
+        raise member_clash(relative, archive, error) from error
     source = tar.extractfile(member)
     assert source is not None  # noqa: S101 (a regular file, checked in _safe_path)
     with source, target.open("xb") as file:
@@ -231,12 +267,13 @@ def _unpack_member(
     target.chmod((member.mode & 0o755) | 0o644)
 
 
-def _safe_path(member: tarfile.TarInfo, archive: Path) -> PurePosixPath | None:
+def _safe_path(member: tarfile.TarInfo, archive: Path, kind: ArchiveKind) -> PurePosixPath | None:
     """The member's path below the target directory; ``None`` for the directory itself."""
     name = PurePosixPath(member.name)
-    if member.issym() or member.islnk():
+    is_link = member.issym() or member.islnk()
+    if is_link and not kind.takes_links:
         found = f"'{member.name}', a link to '{member.linkname}'"
-    elif not (member.isreg() or member.isdir()):
+    elif not (is_link or member.isreg() or member.isdir()):
         found = f"'{member.name}', which is neither a file nor a directory"
     elif name.is_absolute():
         found = f"'{member.name}', an absolute path"
@@ -248,9 +285,9 @@ def _safe_path(member: tarfile.TarInfo, archive: Path) -> PurePosixPath | None:
         return None if name == PurePosixPath(".") else name
     raise ContractError(
         "archive-member-unsafe",
-        "the archive holds a member that SageMaker refuses",
+        kind.refusal,
         where=str(archive),
         found=found,
         expected="files and directories with relative paths",
-        fix="make it with 'tar -czhf model.tar.gz -C DIRECTORY .', which follows links",
+        fix=kind.how_to_make,
     )

@@ -13,7 +13,6 @@ Rules, checked for every engine by ``seatrial.testing.EngineSuite``:
 from __future__ import annotations
 
 import enum
-import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 from seatrial.core.errors import EngineError
+from seatrial.core.exit_codes import signal_number_of
 from seatrial.core.subprocesses import OnLine
 
 
@@ -111,19 +111,7 @@ class ExitStatus:
     @property
     def signal_number(self) -> int | None:
         """The signal that ended the process, when the exit code says that one did."""
-        return self.exit_code - 128 if 128 < self.exit_code < 128 + 65 else None
-
-
-def describe_exit(exit_code: int) -> str:
-    """An exit code in a sentence, with the signal it stands for: ``exit code 137 (SIGKILL)``."""
-    number = ExitStatus(exit_code=exit_code).signal_number
-    if number is None:
-        return f"exit code {exit_code}"
-    try:
-        name = signal.Signals(number).name
-    except ValueError:  # a real-time signal, or none that this system has
-        name = f"signal {number}"
-    return f"exit code {exit_code} ({name})"
+        return signal_number_of(self.exit_code)
 
 
 class Handle(ABC):

@@ -325,7 +325,7 @@ def test_train_closed_terminal_stops_the_job_and_leaves_nothing(tmp_path: Path) 
     assert not list(tmp_path.glob("seatrial-*"))
 
 
-@pytest.mark.parametrize("option", ["--channel=training=", "--output="])
+@pytest.mark.parametrize("option", ["--channel=training=", "--output=", "--python="])
 def test_train_empty_path_is_refused(tmp_path: Path, option: str) -> None:
     program = write_program(tmp_path / "program", train="#!/bin/sh\n")
     done = seatrial("train", "--program", program, option, cwd=tmp_path)

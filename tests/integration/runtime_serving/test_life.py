@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from seatrial.runtime.serving.supervisor import KILL_AFTER_SECONDS
+
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 PLAIN = """
@@ -44,12 +46,12 @@ import os, time
 from seatrial.runtime.serving import sharing
 fork = sharing.fork
 def late_fork():
-    if pid := fork():
-        {then}
+    pid = fork()
+    {then}
     return pid
 sharing.fork = late_fork
 """
-"""Appended to hooks that the template imports: something happens in it between a fork and the report of that."""
+"""Appended to hooks that the template imports: something happens right after it has forked, in it or in the worker."""
 
 
 def worker_pids(log: str) -> list[int]:
@@ -243,7 +245,7 @@ def test_a_killed_worker_is_replaced_and_said_so(serve: Any) -> None:
     victim = worker_pids(server.log)[0]
     os.kill(victim, signal.SIGKILL)
     server.wait_log("is ready", 3)
-    assert re.search(rf"\(pid {victim}\) is replaced: it was ended by SIGKILL", server.log)
+    assert re.search(rf"\(pid {victim}\) is replaced: it ended with exit code 137 \(SIGKILL\)", server.log)
     assert server.invoke()[0] == 200
 
 
@@ -271,13 +273,13 @@ def test_a_template_that_is_killed_is_replaced_with_its_workers(serve: Any) -> N
 
 def test_a_worker_faster_than_the_template_that_forked_it_is_known_when_it_reports(serve: Any) -> None:
     """As when the kernel lets the template wait after the fork: the worker listens and is ready before it goes on."""
-    server = serve(PLAIN + LATE_AFTER_FORK.format(then="time.sleep(1)")).wait_ready()
+    server = serve(PLAIN + LATE_AFTER_FORK.format(then="time.sleep(1 if pid else 0)")).wait_ready()
     server.wait_log("is ready", 2)
     assert len(set(worker_pids(server.log))) == 2
 
 
 def test_a_worker_whose_template_dies_before_announcing_it_goes_away(serve: Any) -> None:
-    dies_when_told = "if os.path.exists('die'): os.remove('die'); os.kill(os.getpid(), 9)"
+    dies_when_told = "if pid and os.path.exists('die'): os.remove('die'); os.kill(os.getpid(), 9)"
     server = serve(WHOLE + LATE_AFTER_FORK.format(then=dies_when_told)).wait_ready()
     server.wait_log("is ready", 2)
     (server.directory / "program" / "die").touch()
@@ -364,6 +366,16 @@ def test_a_stop_signal_while_the_model_is_loaded_exits_0(serve: Any, workers: An
     server.process.send_signal(signal.SIGTERM)
     assert server.wait_exit() == 0
     assert not server.processes()
+
+
+def test_a_stop_signal_while_workers_are_forked_is_not_lost(serve: Any) -> None:
+    then = "open('forked', 'w').close() if pid else time.sleep(1)"
+    server = serve(PLAIN + LATE_AFTER_FORK.format(then=then))
+    server.wait_file(server.directory / "program" / "forked")
+    stopped_at = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait_exit() == 0
+    assert time.monotonic() - stopped_at < KILL_AFTER_SECONDS  # they ended by themselves
 
 
 def test_workers_go_away_with_a_killed_supervisor(serve: Any) -> None:

@@ -114,8 +114,8 @@ def train(job):
 @pytest.mark.parametrize(
     ("death", "exit_code", "failure"),
     [
-        ("os.kill(os.getpid(), signal.SIGSEGV)", 139, "the training process was killed by SIGSEGV (exit code 139)"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", 137, "the training process was killed by SIGKILL (exit code 137); "),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", 139, "the training process ended with exit code 139 (SIGSEGV)"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137, "the training process ended with exit code 137 (SIGKILL); "),
         ("os._exit(3)", 3, "the training process ended with exit code 3 without an exception (os._exit?)"),
         ("os._exit(0)", 0, None),
     ],

@@ -21,6 +21,8 @@ from seatrial.contract.limits import (
 )
 from seatrial.core.archives import unpack_archive
 from seatrial.core.errors import ConfigError, ContractError
+from seatrial.core.exit_codes import describe_exit
+from seatrial.core.subprocesses import OnLine
 from seatrial.core.trees import Checkpoint
 from seatrial.engines.base import (
     ContainerSpec,
@@ -30,13 +32,10 @@ from seatrial.engines.base import (
     Mount,
     Network,
     PublishedPort,
-    describe_exit,
 )
 from seatrial.platform.last_lines import LastLines
 
 _PING_PAUSE_SECONDS = 0.05
-
-OnLine = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

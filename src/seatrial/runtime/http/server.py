@@ -1,6 +1,6 @@
 """The only file that knows the HTTP server: uvicorn on uvloop and httptools, serving an ASGI callable on a socket.
 
-To take another server, write this file anew: ``HttpServer(app, sock)``, ``start``, ``stop_accepting``, ``drain``.
+To take another server, write this file anew: ``HttpServer(app, sock)``, ``start``, ``drain``.
 """
 
 from __future__ import annotations
@@ -8,17 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Coroutine
 from typing import Any
 
 import httptools  # noqa: F401 (uvicorn imports it when it starts; where it is missing that shall be told before)
 import uvicorn
 import uvloop
 
-Message = MutableMapping[str, Any]
-Application = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Coroutine[Any, Any, None]
-]
+from seatrial.runtime.http.asgi import Application
 
 KEEP_ALIVE_SECONDS = 75
 """An idle connection stays open so long (nginx's figure): clients that reuse connections should close them first."""
@@ -73,11 +70,6 @@ class HttpServer:
         while True:
             await asyncio.sleep(1)
             await self._server.on_tick(0)
-
-    def stop_accepting(self) -> None:
-        """Take no more connections; those that are open go on."""
-        for server in self._server.servers:
-            server.close()
 
     async def drain(self, seconds: float) -> bool:
         """Close idle connections, let the others finish their request; true when all did in time."""

@@ -12,21 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from seatrial.contract.serving import EXECUTION_PARAMETERS_PATH, INVOCATIONS_PATH, PING_PATH, Header
 from seatrial.core.errors import RequestError
+from seatrial.runtime.http.asgi import Receive, Scope, Send
 from seatrial.runtime.serving.handler import Handler, Invocation
 from seatrial.runtime.serving.model_thread import ModelThread
 from seatrial.runtime.serving.replies import HookTimeoutError, Reply, reply_to_exception, sentence_reply
 from seatrial.runtime.serving.settings import Settings
 from seatrial.runtime.serving.uploads import ClientGoneError, linger, read_body, refuse_too_large
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _EMPTY = Reply(200, b"", b"text/plain")
 _CONTENT_TYPE, _ACCEPT = Header.CONTENT_TYPE.encode(), Header.ACCEPT.encode()

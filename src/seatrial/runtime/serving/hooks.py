@@ -24,6 +24,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from seatrial.core.errors import ContractError
+from seatrial.runtime.algorithm import positional_parameters
 
 PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -40,7 +41,6 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """What each hook is called with."""
 
 _REPLACED_BY_TRANSFORM = ("input_fn", "predict_fn", "output_fn")
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _DATAFRAME_NAMES = frozenset({"DataFrame", "pd.DataFrame", "pandas.DataFrame"})
 
 
@@ -131,8 +131,7 @@ def _takes_context(function: Callable[..., Any], name: str, file: Path) -> bool:
     except (TypeError, ValueError):  # some functions written in C have none
         return False
     count = len(PARAMETERS[name])
-    positional = [parameter for parameter in signature.parameters.values() if parameter.kind in _POSITIONAL]
-    for takes_context in (True, False) if len(positional) == count + 1 else (False,):
+    for takes_context in (True, False) if len(positional_parameters(signature)) == count + 1 else (False,):
         try:
             signature.bind(*range(count + takes_context))
         except TypeError:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
 import sys
 from pathlib import Path
 
-from seatrial.core.errors import ConfigError, SeatrialError
+from seatrial.core.errors import SeatrialError
 from seatrial.runtime.serving import cpus, log
 from seatrial.runtime.serving.locate import find_handler
-from seatrial.runtime.serving.settings import Settings, read_settings
+from seatrial.runtime.serving.port import bind
+from seatrial.runtime.serving.settings import read_settings
 
 
 def main() -> int:
@@ -45,25 +44,3 @@ def serve() -> None:
 
     with sock:
         Supervisor(settings, handler, sock).run()
-
-
-def bind(settings: Settings) -> socket.socket:
-    """Take the port without listening: until a worker is ready, connections are refused.
-
-    Raises:
-        ConfigError: another process listens there, or this one may not use the port.
-    """
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((settings.bind_address, settings.port))
-    except OSError as error:
-        sock.close()
-        taken = error.errno == errno.EADDRINUSE
-        raise ConfigError(
-            "port-unusable",
-            f"port {settings.port} {'is taken by another process' if taken else 'cannot be used'}",
-            found=None if taken else str(error),
-            fix="stop that process, or set SAGEMAKER_BIND_TO_PORT to a free port",
-        ) from error
-    return sock

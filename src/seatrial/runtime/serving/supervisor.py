@@ -29,6 +29,7 @@ from dataclasses import dataclass
 
 from seatrial.contract.limits import HOSTING_STOP_GRACE_SECONDS
 from seatrial.core.errors import SeatrialError, UserCodeError
+from seatrial.core.exit_codes import describe_exit
 from seatrial.runtime.serving import messages, sharing
 from seatrial.runtime.serving.locate import HandlerFile
 from seatrial.runtime.serving.settings import Settings
@@ -231,7 +232,7 @@ class Supervisor:
         if self._error is not None:
             self._stop()
             return
-        reason = worker.is_replaced_because or describe_exit(report.status)
+        reason = worker.is_replaced_because or _ending(report.status)
         self._on_lost(report.slot, worker, reason)
 
     def _on_lost(self, slot: int, worker: _Worker, reason: str) -> None:
@@ -284,7 +285,7 @@ class Supervisor:
                 os.kill(worker.pid, signal.SIGKILL)
         self._workers.clear()
         if self._stopped_at is None:
-            self._replace_template(describe_exit(status))
+            self._replace_template(_ending(status))
 
     def _replace_template(self, reason: str) -> None:
         if not self._template_is_retired:
@@ -375,16 +376,11 @@ class Supervisor:
         worker.kill_at = now + STACK_DUMP_SECONDS
 
 
-def describe_exit(status: int) -> str:
+def _ending(status: int) -> str:
     """A ``waitpid`` status in words."""
-    if not os.WIFSIGNALED(status):
-        return f"it ended with exit code {os.waitstatus_to_exitcode(status)}"
-    number = os.WTERMSIG(status)
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    return f"it was ended by {name}" + (" (out of memory?)" if number == signal.SIGKILL else "")
+    ended_with = os.waitstatus_to_exitcode(status)
+    hint = ", perhaps for lack of memory" if ended_with == -signal.SIGKILL else ""
+    return f"it ended with {describe_exit(ended_with)}{hint}"
 
 
 def _crash_loop(reason: str) -> UserCodeError:

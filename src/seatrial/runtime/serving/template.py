@@ -163,13 +163,17 @@ class _Template:
     def _fork(self, slot: int) -> None:
         self._plan.heartbeats.beat(slot)
         gate, gate_writer = os.pipe()
+        # Our handler swallows it: one that reaches the worker before that has its own would be lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         pid = sharing.fork()
         if pid == 0:
+            self._reset_signals()
             os.close(gate_writer)
             if not os.read(gate, 1):
                 os._exit(1)  # the template is gone, and the supervisor has never heard of this worker
             os.close(gate)
             self._become_worker(slot)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         self._slot_of[pid] = slot
         # The worker reports through the same pipe: what it says before it is announced would be about nobody.
         messages.send(self._plan.reports, messages.Forked(slot, pid))
@@ -177,11 +181,14 @@ class _Template:
         os.close(gate)
         os.close(gate_writer)
 
-    def _become_worker(self, slot: int) -> NoReturn:
-        plan = self._plan
+    def _reset_signals(self) -> None:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def _become_worker(self, slot: int) -> NoReturn:
+        plan = self._plan
         for resource in self._own:
             resource.close()
         os.close(plan.orders)

@@ -10,15 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
 
 from seatrial.core.errors import RequestError
+from seatrial.runtime.http.asgi import Message, Receive, Send
 from seatrial.runtime.serving.replies import Reply, reply_to_exception
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 LINGER_SECONDS = 10.0
 """How long a refused upload is read on."""

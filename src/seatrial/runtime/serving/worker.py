@@ -8,7 +8,6 @@ synchronous hook went past the time-out.
 from __future__ import annotations
 
 import asyncio
-import errno
 import faulthandler
 import logging
 import os
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from seatrial.contract.limits import HOSTING_STOP_GRACE_SECONDS
-from seatrial.core.errors import ConfigError, SeatrialError
+from seatrial.core.errors import SeatrialError
 from seatrial.runtime.http.server import HttpServer, run_in_loop
 from seatrial.runtime.serving import messages
 from seatrial.runtime.serving.app import ServingApp
@@ -29,6 +28,7 @@ from seatrial.runtime.serving.handler import Handler
 from seatrial.runtime.serving.hooks import Hooks
 from seatrial.runtime.serving.messages import Heartbeats
 from seatrial.runtime.serving.model_thread import ModelThread
+from seatrial.runtime.serving.port import port_unusable
 from seatrial.runtime.serving.settings import Settings
 from seatrial.runtime.serving.user_code import LoadedModel, load_model, load_model_in_loop
 
@@ -183,15 +183,4 @@ async def _listen(server: HttpServer, port: int) -> None:
     try:
         await server.start()
     except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise port_taken(port) from error
-
-
-def port_taken(port: int) -> ConfigError:
-    """The error for a port on which something else listens."""
-    return ConfigError(
-        "port-unusable",
-        f"port {port} is taken by another process",
-        fix="stop that process, or set SAGEMAKER_BIND_TO_PORT to a free port",
-    )
+        raise port_unusable(port, error) from error

@@ -18,7 +18,6 @@ from seatrial.runtime.training.stopping import Stopping
 
 TrainFunction = Callable[..., object]
 
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _FORMS = "train(job) or train(job, hyperparameters: SomeDataclass)"
 
 
@@ -83,7 +82,7 @@ def call_train(train: TrainFunction, job: Job, opt_ml: OptMl) -> None:
         ContractError: its parameters do not fit, or the hyperparameters do not fit them.
         Exception: what it raises.
     """
-    parameters = _positional_parameters(train)
+    parameters = _parameters_of(train)
     arguments: list[object] = [job]
     if len(parameters) > 1:
         arguments.append(_convert(train, parameters[1], job, opt_ml))
@@ -94,12 +93,12 @@ def call_train(train: TrainFunction, job: Job, opt_ml: OptMl) -> None:
         asyncio.run(result)
 
 
-def _positional_parameters(train: TrainFunction) -> list[str]:
-    parameters = inspect.signature(train).parameters.values()
-    positional = [parameter.name for parameter in parameters if parameter.kind in _POSITIONAL]
+def _parameters_of(train: TrainFunction) -> list[str]:
+    signature = inspect.signature(train)
+    positional = algorithm.positional_parameters(signature)
     required = [
         parameter.name
-        for parameter in parameters
+        for parameter in signature.parameters.values()
         if parameter.default is inspect.Parameter.empty
         and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     ]
@@ -109,7 +108,7 @@ def _positional_parameters(train: TrainFunction) -> list[str]:
         "algorithm-train-signature",
         "the function train takes other arguments than it will be given",
         where=_source_of(train),
-        found=f"train{inspect.signature(train)}",
+        found=f"train{signature}",
         expected=_FORMS,
     )
 

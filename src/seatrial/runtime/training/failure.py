@@ -11,6 +11,7 @@ import traceback
 from seatrial.contract.failure import render_failure_text
 from seatrial.contract.layout import OptMl
 from seatrial.core.errors import SeatrialError
+from seatrial.core.exit_codes import describe_exit
 from seatrial.runtime.training.log_lines import announce
 from seatrial.runtime.training.script_failure import ScriptFailure
 from seatrial.runtime.user_traceback import keep_user_frames, last_user_line, summarise
@@ -60,22 +61,17 @@ def report_end(ended_with: int, opt_ml: OptMl) -> int:
     """
     exit_code = ended_with if ended_with > 0 else 128 - ended_with
     if not opt_ml.failure_file.exists():
-        summary = _end_summary(ended_with, exit_code)
+        summary = _end_summary(ended_with)
         announce(f"the job has failed: {summary}")
         write_failure_file(opt_ml, render_failure_text(summary))
     return exit_code
 
 
-def _end_summary(ended_with: int, exit_code: int) -> str:
-    if ended_with > 0:
-        return f"the training process ended with exit code {exit_code} without an exception (os._exit?)"
-    number = -ended_with
-    try:
-        name = signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        name = f"signal {number}"
-    hint = "; often the instance has too little memory" if number == signal.SIGKILL else ""
-    return f"the training process was killed by {name} (exit code {exit_code}){hint}"
+def _end_summary(ended_with: int) -> str:
+    hint = " without an exception (os._exit?)" if ended_with > 0 else ""
+    if ended_with == -signal.SIGKILL:
+        hint = "; often the instance has too little memory"
+    return f"the training process ended with {describe_exit(ended_with)}{hint}"
 
 
 def write_failure_file(opt_ml: OptMl, text: str) -> None:

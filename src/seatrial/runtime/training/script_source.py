@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from seatrial.core.archives import unpack_archive
+from seatrial.core.archives import SOURCE_ARCHIVE, unpack_archive
 from seatrial.core.errors import ContractError
 
 _ENTRY_POINT = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._+-]*(/[A-Za-z0-9._+-]+)*")
@@ -67,7 +67,7 @@ def prepare_source(submit_directory: str, code_dir: Path) -> None:
     elif source.is_file() and source.suffix == ".py":
         shutil.copy2(source, code_dir)
     elif source.is_file():
-        unpack_archive(source, code_dir)
+        unpack_archive(source, code_dir, kind=SOURCE_ARCHIVE)
     else:
         raise ContractError(
             "submit-directory-not-found",

@@ -16,7 +16,7 @@ from seatrial.core.errors import ConfigError, ContractError
 from seatrial.runtime.serving import messages
 from seatrial.runtime.serving.locate import HandlerFile
 from seatrial.runtime.serving.settings import Settings
-from seatrial.runtime.serving.supervisor import HEARTBEAT_SLACK_SECONDS, Supervisor, describe_exit
+from seatrial.runtime.serving.supervisor import HEARTBEAT_SLACK_SECONDS, Supervisor
 
 
 @pytest.fixture
@@ -116,11 +116,3 @@ def test_heartbeats_tell_the_age_of_each_slot() -> None:
     heartbeats.beat(1)
     assert 0 <= heartbeats.age_seconds(1) < 60
     assert heartbeats.age_seconds(0) > heartbeats.age_seconds(1)
-
-
-@pytest.mark.parametrize(
-    ("status", "text"),
-    [(0, "exit code 0"), (70 << 8, "exit code 70"), (11, "SIGSEGV"), (9, "SIGKILL (out of memory?)")],
-)
-def test_describe_exit_names_code_or_signal(status: int, text: str) -> None:
-    assert text in describe_exit(status)

@@ -89,13 +89,13 @@ def test_report_failure_of_an_interrupt_is_130(opt_ml: OptMl) -> None:
     ("ended_with", "exit_code", "summary"),
     [
         (3, 3, "the training process ended with exit code 3 without an exception (os._exit?)"),
-        (-11, 139, "the training process was killed by SIGSEGV (exit code 139)"),
+        (-11, 139, "the training process ended with exit code 139 (SIGSEGV)"),
         (
             -9,
             137,
-            "the training process was killed by SIGKILL (exit code 137); often the instance has too little memory",
+            "the training process ended with exit code 137 (SIGKILL); often the instance has too little memory",
         ),
-        (-40, 168, "the training process was killed by signal 40 (exit code 168)"),
+        (-40, 168, "the training process ended with exit code 168 (signal 40)"),
     ],
 )
 def test_report_end_of_a_process_that_left_no_reason_tells_how_it_ended(

@@ -81,6 +81,77 @@ def test_prepare_source_of_a_hostile_archive_writes_nothing_outside(code_dir: Pa
     assert not (tmp_path / "escaped.py").exists()
 
 
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def archive_of(path: Path, source: Path, *links: tarfile.TarInfo) -> Path:
+    with tarfile.open(path / "sourcedir.tar.gz", "w:gz") as tar:
+        for member in links:
+            tar.addfile(member)
+        tar.add(source, ".")
+    return path / "sourcedir.tar.gz"
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_prepare_source_of_an_archive_takes_links_that_stay_inside(
+    source: Path, code_dir: Path, tmp_path: Path, kind: bytes
+) -> None:
+    (source / "train.py").write_text("print(1)")
+    to_package = "../package/__init__.py" if kind == tarfile.SYMTYPE else "package/__init__.py"
+    links = [link("run.py", "train.py", kind), link("deep/init.py", to_package, kind), link("also.py", "run.py", kind)]
+
+    prepare_source(str(archive_of(tmp_path, source, *links, link("lib", "package"))), code_dir)
+
+    names = {"train.py", "run.py", "also.py", "deep/init.py", "package/__init__.py"}
+    assert files_in(code_dir) == names
+    assert (code_dir / "also.py").read_text() == "print(1)"
+    assert (code_dir / "lib" / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        [link("out", "/etc/passwd")],
+        [link("out", "../outside.txt")],
+        [link("out", "../outside.txt", tarfile.LNKTYPE)],
+        [link("out", "/etc/passwd", tarfile.LNKTYPE)],
+        [link("nowhere", "missing.py")],
+        [link("nowhere", "missing.py", tarfile.LNKTYPE)],
+        [link("circle", "circle")],
+        [link("up", ".."), link("up/planted", "code/train.py")],
+        [link("in", "package"), link("out", "in/../../outside.txt")],
+        [link("train.py/below", "train.py")],
+        [link("../escaped", "train.py")],
+    ],
+    ids=lambda links: " ".join(f"{member.name}->{member.linkname}" for member in links),
+)
+def test_prepare_source_of_an_archive_refuses_links_that_leave_it_or_lead_nowhere(
+    source: Path, code_dir: Path, tmp_path: Path, links: list[tarfile.TarInfo]
+) -> None:
+    (tmp_path / "outside.txt").write_text("secret")
+
+    with pytest.raises(ContractError) as caught:
+        prepare_source(str(archive_of(tmp_path, source, *links)), code_dir)
+
+    assert caught.value.code in {"archive-member-unsafe", "archive-member-clash"}
+    assert "model" not in caught.value.sentence()
+    assert not [path for path in code_dir.rglob("*") if path.is_symlink()]
+    assert {path.name for path in tmp_path.iterdir()} == {"code", "source", "outside.txt", "sourcedir.tar.gz"}
+
+
+def test_prepare_source_of_a_damaged_archive_speaks_of_the_source(code_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "sourcedir.tar.gz").write_text("no tar")
+
+    with pytest.raises(ContractError) as caught:
+        prepare_source(str(tmp_path / "sourcedir.tar.gz"), code_dir)
+
+    assert "model" not in caught.value.sentence()
+    assert "-czhf sourcedir.tar.gz" in str(caught.value.fix)
+
+
 def test_prepare_source_with_code_in_place_leaves_it_alone(code_dir: Path) -> None:
     """The toolkit does so: a source baked into the image wins, whatever the SDK uploaded."""
     (code_dir / "train.py").write_text("mine")

@@ -8,7 +8,6 @@ Source: protobuf.dev/programming-guides/encoding
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,9 +119,3 @@ def pack_floats(values: npt.NDArray[Any], dtype: str) -> bytes:
 
 def pack_varints(values: npt.NDArray[Any]) -> bytes:
     return b"".join(map(encode_varint, values.tolist()))
-
-
-def fixed_value(data: bytes, wire_type: int) -> float:
-    """One float that was not packed."""
-    value: float = struct.unpack("<f" if wire_type == FIXED32 else "<d", data)[0]
-    return value
