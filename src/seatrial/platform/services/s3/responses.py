@@ -14,7 +14,7 @@ from seatrial.objects.base import OpenObject
 from seatrial.platform.services.s3.requests import Receive, Send
 
 READ_BYTES = 1 << 20
-"""One read of a large object; measured best of 64 KiB to 8 MiB through uvicorn."""
+"""One read of a large object; measured best of 64 KiB to 4 MiB through uvicorn."""
 
 
 @dataclass(slots=True)
