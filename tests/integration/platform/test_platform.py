@@ -1,0 +1,265 @@
+"""The platform as a user meets it: ``seatrial up``, boto3, a program directory, ``seatrial down``."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+ROLE = "arn:aws:iam::000000000000:role/SageMakerRole"
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+
+TRAIN = """#!/bin/sh
+echo "epoch 1 loss=0.5"
+echo "epoch 2 loss=0.25"
+cp /opt/ml/input/data/training/deep/iris.csv /opt/ml/model/
+echo plot > /opt/ml/output/data/plot
+"""
+
+
+class Site:
+    """A running platform and its clients."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.url = ""
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "seatrial", *arguments, f"--home={self.home}"]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
+
+    def up(self) -> None:
+        started = self.command("up", "-d", "--port=0")
+        assert started.returncode == 0, started.stderr
+        self.url = json.loads(self.command("status", "--json").stdout)["url"]
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path / "home")
+    site.up()
+    try:
+        yield site
+    finally:
+        site.command("down")
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], str]:
+    def write(text: str) -> str:
+        directory = tmp_path / f"program-{time.monotonic_ns()}"
+        directory.mkdir()
+        (directory / "train").write_text(text)
+        (directory / "train").chmod(0o755)
+        return directory.as_uri()
+
+    return write
+
+
+def create(site: Site, name: str, image: str, **members: Any) -> None:
+    sagemaker = site.client("sagemaker")
+    with contextlib.suppress(ClientError):
+        site.client("s3").create_bucket(Bucket="bucket")
+    sagemaker.create_training_job(
+        **{
+            "TrainingJobName": name,
+            "RoleArn": ROLE,
+            "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
+            "OutputDataConfig": {"S3OutputPath": "s3://bucket/out/"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 100},
+            **members,
+        }
+    )
+
+
+def wait(site: Site, name: str) -> dict[str, Any]:
+    sagemaker = site.client("sagemaker")
+    with contextlib.suppress(Exception):  # a failed job fails the waiter
+        sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=name)
+    found: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
+    return found
+
+
+def test_training_job_from_upload_to_model_and_log(site: Site, program: Callable[[str], str]) -> None:
+    s3 = site.client("s3")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="data/deep/iris.csv", Body=b"setosa,1,2,3,4\n")
+    s3.put_object(Bucket="bucket", Key="data/", Body=b"")
+    create(
+        site,
+        "first",
+        program(TRAIN),
+        AlgorithmSpecification={
+            "TrainingImage": program(TRAIN),
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}],
+        },
+        InputDataConfig=[
+            {
+                "ChannelName": "training",
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/data"}},
+            }
+        ],
+        HyperParameters={"depth": "3"},
+        Tags=[{"Key": "team", "Value": "trees"}],
+    )
+    job = wait(site, "first")
+
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Completed", "Completed")
+    statuses = [one["Status"] for one in job["SecondaryStatusTransitions"]]
+    assert statuses == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert all(one["EndTime"] >= one["StartTime"] for one in job["SecondaryStatusTransitions"])
+    assert [(one["MetricName"], one["Value"]) for one in job["FinalMetricDataList"]] == [("loss", 0.25)]
+    assert job["HyperParameters"] == {"depth": "3"}
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == "s3://bucket/out/first/output/model.tar.gz"
+    assert s3.head_object(Bucket="bucket", Key="out/first/output/model.tar.gz")["ContentLength"] > 0
+    assert s3.head_object(Bucket="bucket", Key="out/first/output/output.tar.gz")["ContentLength"] > 0
+    logs = site.client("logs")
+    (stream,) = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix="first/")["logStreams"]
+    events = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream["logStreamName"])["events"]
+    assert [event["message"] for event in events] == ["epoch 1 loss=0.5", "epoch 2 loss=0.25"]
+    tags = site.client("sagemaker").list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]
+    assert tags == [{"Key": "team", "Value": "trees"}]
+    assert not list((site.home / "jobs").iterdir())
+
+
+def test_waiter_learns_of_the_end_at_once(site: Site, program: Callable[[str], str]) -> None:
+    create(site, "waited", program("#!/bin/sh\nsleep 1\n"))
+    job = wait(site, "waited")
+
+    assert time.time() - job["TrainingEndTime"].timestamp() < 10  # botocore alone would look again after 120
+
+
+def test_failing_job_tells_the_reason_and_keeps_the_model(site: Site, program: Callable[[str], str]) -> None:
+    create(
+        site,
+        "failing",
+        program("#!/bin/sh\necho half > /opt/ml/model/m\nprintf 'no such column' > /opt/ml/output/failure\nexit 3\n"),
+    )
+    job = wait(site, "failing")
+
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"] == "AlgorithmError: no such column, exit code: 3"
+    assert site.client("s3").head_object(Bucket="bucket", Key="out/failing/output/model.tar.gz")
+
+
+def test_stop_reaches_the_program_and_describe_says_so(site: Site, program: Callable[[str], str]) -> None:
+    create(
+        site,
+        "stopped",
+        program("#!/bin/sh\ntrap 'echo saved > /opt/ml/model/m; exit 0' TERM\nwhile :; do sleep 0.05; done\n"),
+    )
+    sagemaker = site.client("sagemaker")
+    while sagemaker.describe_training_job(TrainingJobName="stopped")["SecondaryStatus"] != "Training":
+        time.sleep(0.05)
+    sagemaker.stop_training_job(TrainingJobName="stopped")
+    assert sagemaker.describe_training_job(TrainingJobName="stopped")["TrainingJobStatus"] in {"Stopping", "Stopped"}
+    job = wait(site, "stopped")
+
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
+    assert "Stopping" in [one["Status"] for one in job["SecondaryStatusTransitions"]]
+    assert site.client("s3").head_object(Bucket="bucket", Key="out/stopped/output/model.tar.gz")
+
+
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}, "InstanceCount"),
+        ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
+        ({"CheckpointConfig": {"S3Uri": "s3://bucket/c"}}, "CheckpointConfig"),
+        (
+            {
+                "InputDataConfig": [
+                    {
+                        "ChannelName": "training",
+                        "InputMode": "Pipe",
+                        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/data"}},
+                    }
+                ]
+            },
+            "Pipe",
+        ),
+        (
+            {
+                "InputDataConfig": [
+                    {
+                        "ChannelName": "training",
+                        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/none"}},
+                    }
+                ]
+            },
+            "No S3 objects found under S3 URL",
+        ),
+        ({"OutputDataConfig": {"S3OutputPath": "s3://no-such-bucket/out"}}, "no-such-bucket"),
+        ({"RoleArn": "arn:aws:iam::1:role/too-short"}, "'roleArn' failed to satisfy constraint"),
+        ({"TrainingJobName": "under_score"}, "'trainingJobName' failed to satisfy constraint"),
+    ],
+)
+def test_what_is_not_emulated_or_wrong_is_refused(
+    site: Site, program: Callable[[str], str], members: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        create(site, "refused", program(TRAIN), **members)
+
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+    assert text in caught.value.response["Error"]["Message"]
+    assert site.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
+
+
+def test_unknown_image_is_refused_with_the_reason(site: Site) -> None:
+    with pytest.raises(ClientError, match="no/such/program"):
+        create(site, "refused", "file:///no/such/program")
+
+
+def test_restart_keeps_jobs_logs_tags_and_objects_and_ends_what_ran(site: Site, program: Callable[[str], str]) -> None:
+    create(site, "done", program("#!/bin/sh\necho line\n"), Tags=[{"Key": "k", "Value": "v"}])
+    done = wait(site, "done")
+    create(site, "running", program("#!/bin/sh\nsleep 100\n"))
+    os.kill(json.loads((site.home / "platform.json").read_text())["pid"], signal.SIGKILL)
+    while site.command("status").returncode == 0:
+        time.sleep(0.05)
+    site.up()
+
+    sagemaker = site.client("sagemaker")
+    assert sagemaker.describe_training_job(TrainingJobName="done")["TrainingEndTime"] == done["TrainingEndTime"]
+    assert sagemaker.list_tags(ResourceArn=done["TrainingJobArn"])["Tags"] == [{"Key": "k", "Value": "v"}]
+    assert site.client("logs").describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix="done/")["logStreams"]
+    assert [one["Name"] for one in site.client("s3").list_buckets()["Buckets"]] == ["bucket"]
+    lost = sagemaker.describe_training_job(TrainingJobName="running")
+    assert lost["TrainingJobStatus"] == "Failed"
+    assert lost["FailureReason"].startswith("InternalServerError")
+
+
+def test_second_platform_in_the_same_home_is_refused(site: Site) -> None:
+    again = site.command("up", "-d", "--port=0")
+
+    assert again.returncode == 2
+    assert "error[home-taken]" in again.stderr
+
+
+def test_web_page_gets_no_answer(site: Site) -> None:
+    import urllib3
+
+    with urllib3.PoolManager() as pool:
+        for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+            answer = pool.request(
+                "POST", site.url, headers={"X-Amz-Target": "SageMaker.ListTrainingJobs", **headers}, body=b"{}"
+            )
+            assert answer.status == 403
