@@ -1,4 +1,4 @@
-"""Training jobs: create, describe, list, stop, delete, update. Sources: contract.md §1, §6.3 to §6.5."""
+"""Training jobs: create, describe, list, stop, delete, update. Sources: contract.md §1.2, §6.3 to §6.5."""
 
 from __future__ import annotations
 
