@@ -46,7 +46,11 @@ class Site:
 
     def client(self, service: str) -> Any:
         return boto3.client(
-            service, endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x",  # noqa: S106
+            service,
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="x",
+            aws_secret_access_key="x",  # noqa: S106
         )
 
 

@@ -1,0 +1,148 @@
+"""The runner: phases written, stops at every moment, places, what a death leaves."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from seatrial.contract.statuses import SecondaryStatus
+from seatrial.core.errors import EngineError
+from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
+from seatrial.platform.jobs.training_runner import PreparedJob, TrainingRunner
+from seatrial.platform.store.database import Database
+from seatrial.platform.store.resources import Kind, Resource, ResourceStore
+from seatrial.testing.fakes import FakeContainer, FakeEngine, Program
+
+REQUEST = {"OutputDataConfig": {"S3OutputPath": "s3://bucket/out"}}
+
+
+class Prepared(PreparedJob):
+    """A job on the fake engine."""
+
+    def __init__(self, program: Program, directory: Path, on_phase: Callable[[SecondaryStatus], None]) -> None:
+        self._directory = directory
+        request = TrainingRequest(training_job_name="a", image="tree", output_dir=directory / "out")
+        self.job = TrainingJob(FakeEngine({"tree": program}), request, on_phase=on_phase, on_line=lambda _: None)
+
+    def run(self) -> TrainingResult:
+        work = self._directory / f"work-{time.monotonic_ns()}"
+        work.mkdir()
+        return self.job.run(work)
+
+    def metrics(self) -> list[dict[str, object]]:
+        return []
+
+
+class Bench:
+    """A store, a runner, and jobs that run one program."""
+
+    def __init__(self, directory: Path, max_jobs: int = 1) -> None:
+        self.store = ResourceStore(Database(directory / "state.db"))
+        self.program: Program = lambda _: 0
+        self.failure: Exception | None = None
+        self._directory = directory
+        self.runner = TrainingRunner(self.store, self._prepare, max_jobs=max_jobs)
+
+    def _prepare(self, stored: Resource, on_phase: Callable[[SecondaryStatus], None]) -> PreparedJob:
+        if self.failure is not None:
+            raise self.failure
+        return Prepared(self.program, self._directory, on_phase)
+
+    def create(self, name: str) -> None:
+        self.store.insert(record.new_training_job(name, f"arn:{name}", REQUEST, time.time()))
+        self.runner.submit(name)
+
+    def find(self, name: str) -> Resource:
+        found = self.store.find(Kind.TRAINING_JOB, name)
+        assert found is not None
+        return found
+
+    def wait_for(self, name: str, *phases: SecondaryStatus) -> Resource:
+        deadline = time.monotonic() + 30
+        while record.secondary_status(self.find(name)) not in phases:
+            assert time.monotonic() < deadline, self.find(name)
+            time.sleep(0.005)
+        return self.find(name)
+
+    def phases(self, name: str) -> list[str]:
+        return [one["Status"] for one in self.find(name).document["transitions"]]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.runner.close()
+
+
+def test_job_that_succeeds_passes_every_phase(bench: Bench) -> None:
+    bench.create("a")
+    bench.wait_for("a", SecondaryStatus.COMPLETED)
+
+    assert bench.phases("a") == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+
+
+def test_reason_comes_with_the_final_phase(bench: Bench) -> None:
+    bench.program = lambda _: 7
+    bench.create("a")
+    job = bench.wait_for("a", SecondaryStatus.FAILED)
+
+    assert job.document["failure_reason"] == "AlgorithmError: , exit code: 7"
+
+
+def test_job_that_cannot_start_fails_with_the_sentence(bench: Bench) -> None:
+    bench.failure = EngineError("engine-not-ready", "no engine answers", fix="start one")
+    bench.create("a")
+    job = bench.wait_for("a", SecondaryStatus.FAILED)
+
+    assert job.document["failure_reason"] == "ClientError: no engine answers; start one"
+
+
+def test_stop_while_training_is_stopping_at_once_and_stopped_in_the_end(bench: Bench) -> None:
+    entered = threading.Event()
+
+    def program(container: FakeContainer) -> int:
+        entered.set()
+        container.terminated.wait(30)
+        return 0
+
+    bench.program = program
+    bench.create("a")
+    assert entered.wait(30)
+    bench.runner.stop("a")
+
+    assert bench.find("a").status in {"Stopping", "Stopped"}
+    bench.wait_for("a", SecondaryStatus.STOPPED)
+    assert bench.phases("a")[-3:] == ["Stopping", "Uploading", "Stopped"]
+
+
+def test_job_beyond_the_places_waits_and_can_be_stopped_there(bench: Bench) -> None:
+    release = threading.Event()
+
+    def program(container: FakeContainer) -> int:
+        release.wait(30)
+        return 0
+
+    bench.program = program
+    bench.create("a")
+    bench.create("b")
+    bench.create("c")
+    assert record.secondary_status(bench.find("b")) is SecondaryStatus.PENDING
+    bench.runner.stop("b")
+    release.set()
+    bench.wait_for("c", SecondaryStatus.COMPLETED)
+
+    assert bench.phases("b") == ["Starting", "Pending", "Stopping", "Stopped"]
+    assert bench.phases("c")[:4] == ["Starting", "Pending", "Starting", "Downloading"]
+
+
+def test_recover_fails_what_an_earlier_platform_left(bench: Bench) -> None:
+    bench.store.insert(record.new_training_job("left", "arn:left", REQUEST, 1.0))
+
+    assert bench.runner.recover() == 1
+    job = bench.find("left")
+    assert (job.status, job.document["failure_reason"].partition(":")[0]) == ("Failed", "InternalServerError")
+    assert bench.runner.recover() == 0
