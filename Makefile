@@ -12,7 +12,13 @@ PYTEST_ARGS ?=
 SHELL_SCRIPTS := .ci/run scripts/docker-engine scripts/make-venv $(shell ls examples/*/*.sh examples/*/local_test/*.sh 2>/dev/null)
 PYTHON_SCRIPTS := scripts/make-constraints examples/decision-trees/decision_trees/train examples/decision-trees/decision_trees/serve
 
-.PHONY: help demo test lint types docs bench clean
+# Clients that want a botocore of their own, each with what its test needs besides.
+CLIENTS := awscli s3fs
+CLIENT_awscli := awscli>=1.40
+CLIENT_s3fs := s3fs[boto3]>=2025.1
+CLIENT_TEST_TOOLS := boto3 hypothesis pandas 'pytest<9.2' pytest-asyncio pytest-socket pytest-timeout
+
+.PHONY: help demo test test-clients lint types docs bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +29,10 @@ demo: $(STAMPS)/examples ## train, serve and invoke both example containers, no 
 
 test: $(STAMPS)/test ## all tests; those that need a Docker engine are skipped when none answers
 	$(BIN)/pytest --numprocesses auto --dist loadgroup $(PYTEST_ARGS)
+
+test-clients: $(CLIENTS:%=$(STAMPS)/client-%) ## real clients against our servers, each in an environment of its own
+	$(VENV)-clients/awscli/bin/python -m pytest -q -p no:cacheprovider tests/integration/s3/test_clients.py -k aws
+	$(VENV)-clients/s3fs/bin/python -m pytest -q -p no:cacheprovider tests/integration/s3/test_clients.py -k s3fs
 
 lint: $(STAMPS)/lint ## style, imports, dependencies, spelling, change fragments
 	$(BIN)/ruff check . $(PYTHON_SCRIPTS)
@@ -44,7 +54,7 @@ bench: $(STAMPS)/test ## the benchmarks, one after the other
 	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark"; done
 
 clean: ## remove the virtual environment and everything that was built
-	rm -rf $(VENV) build dist docs/_build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-clients build dist docs/_build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 $(STAMPS)/venv:
 	@scripts/make-venv $(VENV)
@@ -62,3 +72,8 @@ $(STAMPS)/examples $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/base
 
 # Two installations at once would be in each other's way.
 .NOTPARALLEL:
+
+$(STAMPS)/client-%: pyproject.toml | $(STAMPS)/venv
+	scripts/make-venv $(VENV)-clients/$*
+	$(VENV)-clients/$*/bin/python -m pip install --quiet --editable '.[all]' $(CLIENT_TEST_TOOLS) '$(CLIENT_$*)'
+	@touch $@

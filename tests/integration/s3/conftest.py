@@ -35,7 +35,6 @@ def serving(store: FileStore, **options: Any) -> Iterator[str]:
         loops.append(asyncio.get_running_loop())
         started.set()
         await ended[0].wait()
-        server.stop_accepting()
         await server.drain(1)
         service.close()
 

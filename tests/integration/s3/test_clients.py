@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_aws_s3_sync_up_and_down(url: str, bucket: str, tmp_path: Path) -> None:
-    pytest.importorskip("awscli")
+    pytest.importorskip("awscli", reason="make test-clients runs it: the AWS CLI wants a botocore of its own")
     up, down = tmp_path / "up", tmp_path / "down"
     (up / "a" / "b").mkdir(parents=True)
     (up / "one.csv").write_text("1,2\n")
@@ -46,7 +46,7 @@ def test_aws_s3_sync_up_and_down(url: str, bucket: str, tmp_path: Path) -> None:
 
 def test_pandas_reads_and_writes_through_s3fs(url: str, bucket: str, client: Any) -> None:
     pandas = pytest.importorskip("pandas")
-    s3fs = pytest.importorskip("s3fs")
+    s3fs = pytest.importorskip("s3fs", reason="make test-clients runs it: s3fs wants a botocore of its own")
     client.put_object(Bucket=bucket, Key="in/a.csv", Body=b"x,y\n1,2\n3,4\n")
     options = {"key": "test", "secret": "test", "client_kwargs": {"endpoint_url": url, "region_name": "us-east-1"}}
     try:
