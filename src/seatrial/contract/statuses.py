@@ -118,6 +118,9 @@ TRAINING_STATUS_MESSAGES: Mapping[SecondaryStatus, str] = MappingProxyType(
 )
 """``StatusMessage`` of a transition, where one was observed (§1.10); no part of the API contract."""
 
+PREPARING_MESSAGE = "Preparing the instances for training"
+"""Replaces the message of *Starting* or *Pending* once the job has its machines (§1.10)."""
+
 _E = EndpointStatus
 
 ENDPOINT_TRANSITIONS: Mapping[EndpointStatus, frozenset[EndpointStatus]] = MappingProxyType(

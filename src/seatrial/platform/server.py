@@ -19,6 +19,8 @@ from seatrial.engines.process import ProcessEngine
 from seatrial.engines.program import is_program_directory
 from seatrial.objects.files import FileStore
 from seatrial.platform.app import Door, Services
+from seatrial.platform.jobs.capacity import Capacity
+from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.stored_training import StoredTraining, Surroundings
 from seatrial.platform.jobs.training_runner import TrainingRunner
 from seatrial.platform.logs.store import LogStore
@@ -108,7 +110,7 @@ class Platform:
         runner = TrainingRunner(
             store,
             lambda stored, on_phase: StoredTraining(stored, surroundings, on_phase),
-            max_jobs=settings.max_jobs,
+            JobQueue(Capacity(max_jobs=settings.max_jobs)),
         )
         self.interrupted_jobs = runner.recover()
         self._exit.callback(runner.close)

@@ -101,6 +101,19 @@ def wait(site: Site, name: str) -> dict[str, Any]:
     return found
 
 
+def wait_for_log(site: Site, name: str, text: str) -> None:
+    """Until the job has printed something."""
+    logs = site.client("logs")
+    while True:
+        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
+            found = logs.filter_log_events(
+                logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix=f"{name}/", filterPattern=text
+            )
+            if found["events"]:
+                return
+        time.sleep(0.05)
+
+
 def test_training_job_from_upload_to_model_and_log(site: Site, program: Callable[[str], str]) -> None:
     s3 = site.client("s3")
     s3.create_bucket(Bucket="bucket")
@@ -168,11 +181,12 @@ def test_stop_reaches_the_program_and_describe_says_so(site: Site, program: Call
     create(
         site,
         "stopped",
-        program("#!/bin/sh\ntrap 'echo saved > /opt/ml/model/m; exit 0' TERM\nwhile :; do sleep 0.05; done\n"),
+        program(
+            "#!/bin/sh\ntrap 'echo saved > /opt/ml/model/m; exit 0' TERM\necho ready\nwhile :; do sleep 0.05; done\n"
+        ),
     )
+    wait_for_log(site, "stopped", "ready")  # a shell without its trap, as a first process, does not hear SIGTERM
     sagemaker = site.client("sagemaker")
-    while sagemaker.describe_training_job(TrainingJobName="stopped")["SecondaryStatus"] != "Training":
-        time.sleep(0.05)
     sagemaker.stop_training_job(TrainingJobName="stopped")
     assert sagemaker.describe_training_job(TrainingJobName="stopped")["TrainingJobStatus"] in {"Stopping", "Stopped"}
     job = wait(site, "stopped")
@@ -180,6 +194,51 @@ def test_stop_reaches_the_program_and_describe_says_so(site: Site, program: Call
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "Stopped")
     assert "Stopping" in [one["Status"] for one in job["SecondaryStatusTransitions"]]
     assert site.client("s3").head_object(Bucket="bucket", Key="out/stopped/output/model.tar.gz")
+
+
+def test_model_that_is_not_compressed_comes_file_by_file(site: Site, program: Callable[[str], str]) -> None:
+    lines = (
+        "mkdir -p /opt/ml/model/a && echo 1 > /opt/ml/model/a/x && ln -s a/x /opt/ml/model/y && mkdir /opt/ml/model/e"
+    )
+    create(
+        site,
+        "plain",
+        program(f"#!/bin/sh\n{lines}\n"),
+        OutputDataConfig={"S3OutputPath": "s3://bucket/out", "CompressionType": "NONE"},
+    )
+    job = wait(site, "plain")
+
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == "s3://bucket/out/plain/output/model"
+    s3 = site.client("s3")
+    keys = [one["Key"] for one in s3.list_objects_v2(Bucket="bucket", Prefix="out/plain/")["Contents"]]
+    assert keys == ["out/plain/output/model/a/x", "out/plain/output/model/y"]
+    assert s3.get_object(Bucket="bucket", Key=keys[1])["Body"].read() == b"1\n"
+
+
+def test_update_changes_what_describe_tells_while_the_job_runs(site: Site, program: Callable[[str], str]) -> None:
+    create(
+        site,
+        "updated",
+        program("#!/bin/sh\necho ready\nwhile [ ! -e /opt/ml/input/data/go ]; do sleep 0.05; done\n"),
+        ProfilerConfig={"S3OutputPath": "s3://bucket/p", "ProfilingIntervalInMilliseconds": 500},
+    )
+    wait_for_log(site, "updated", "ready")
+    sagemaker = site.client("sagemaker")
+    sagemaker.update_training_job(TrainingJobName="updated", ProfilerConfig={"DisableProfiler": True})
+    assert sagemaker.describe_training_job(TrainingJobName="updated")["ProfilerConfig"] == {
+        "S3OutputPath": "s3://bucket/p",
+        "ProfilingIntervalInMilliseconds": 500,
+        "DisableProfiler": True,
+    }
+    with pytest.raises(ClientError, match="KeepAlivePeriodInSeconds"):
+        sagemaker.update_training_job(TrainingJobName="updated", ResourceConfig={"KeepAlivePeriodInSeconds": 60})
+    with pytest.raises(ClientError, match="the request cannot be empty"):
+        sagemaker.update_training_job(TrainingJobName="updated")
+    (site.home / "jobs" / "updated" / "ml" / "input" / "data" / "go").touch()
+    wait(site, "updated")
+    with pytest.raises(ClientError, match="in status Completed"):
+        sagemaker.update_training_job(TrainingJobName="updated", ProfilerConfig={"DisableProfiler": True})
 
 
 @pytest.mark.parametrize(
@@ -235,7 +294,8 @@ def test_unknown_image_is_refused_with_the_reason(site: Site) -> None:
 def test_restart_keeps_jobs_logs_tags_and_objects_and_ends_what_ran(site: Site, program: Callable[[str], str]) -> None:
     create(site, "done", program("#!/bin/sh\necho line\n"), Tags=[{"Key": "k", "Value": "v"}])
     done = wait(site, "done")
-    create(site, "running", program("#!/bin/sh\nsleep 100\n"))
+    create(site, "running", program("#!/bin/sh\necho ready\nsleep 100\n"))
+    wait_for_log(site, "running", "ready")
     os.kill(json.loads((site.home / "platform.json").read_text())["pid"], signal.SIGKILL)
     while site.command("status").returncode == 0:
         time.sleep(0.05)

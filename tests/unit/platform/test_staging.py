@@ -117,6 +117,20 @@ def test_pack_outputs_packs_contents_without_their_directory(tmp_path: Path, opt
     assert outputs.problems == ()
 
 
+def test_pack_outputs_leaves_a_model_that_stays_uncompressed(tmp_path: Path, opt_ml: OptMl) -> None:
+    (opt_ml.model_dir / "deep").mkdir()
+    (opt_ml.model_dir / "deep" / "a").write_text("1")
+    outputs = pack_outputs(opt_ml, tmp_path / "out", compresses_model=False)
+
+    assert outputs.model_archive is None
+    assert "deep/a" in [str(entry.name) for entry in outputs.model_files]
+
+    (opt_ml.model_dir / "passwd").symlink_to("/etc/passwd")
+    outputs = pack_outputs(opt_ml, tmp_path / "out", compresses_model=False)
+    assert outputs.model_files == ()
+    assert "passwd" in outputs.problems[0]
+
+
 def test_pack_outputs_of_a_container_that_removed_everything_gives_nothing(tmp_path: Path) -> None:
     outputs = pack_outputs(OptMl(tmp_path / "ml"), tmp_path / "out")
 

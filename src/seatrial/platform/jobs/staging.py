@@ -2,7 +2,8 @@
 
 A channel is copied, so that the container has the private writable directory that File mode gives and can never change
 the user's data. Outputs are packed in the service's layout: ``model.tar.gz`` from the content of ``/opt/ml/model``,
-``output.tar.gz`` from the content of ``/opt/ml/output/data``, no archive for an empty directory (contract.md §1.6).
+``output.tar.gz`` from the content of ``/opt/ml/output/data``, no archive for an empty directory (contract.md §1.6). A
+job may ask for its model uncompressed (``OutputDataConfig.CompressionType``); the output is an archive in any case.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import errno
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +29,7 @@ from seatrial.contract.training import (
 )
 from seatrial.core.archives import pack_directory
 from seatrial.core.errors import ConfigError, SeatrialError, TreeError
-from seatrial.core.trees import Checkpoint, MountView, OutsideError, copy_file, copy_tree, open_regular, walk
+from seatrial.core.trees import Checkpoint, Entry, MountView, OutsideError, copy_file, copy_tree, open_regular, walk
 
 SHARED_DIRECTORIES = ("input", "model", "output")
 """What of ``/opt/ml`` is the job's. The rest is the image's: ``/opt/ml/code`` stays visible (contract.md §1.1)."""
@@ -104,6 +106,9 @@ class TrainingOutputs:
     output_archive: Path | None
     problems: tuple[str, ...]
     """One sentence for each directory that could not be packed."""
+    model_dir: Path
+    model_files: tuple[Entry, ...] = ()
+    """The files below ``model_dir`` of a model that was to stay uncompressed."""
 
 
 def check_channels(channels: Mapping[str, ChannelSource]) -> None:
@@ -192,32 +197,46 @@ def mounted_tree(opt_ml: OptMl) -> MountView:
     return MountView({OPT_ML / name: opt_ml.root / name for name in SHARED_DIRECTORIES})
 
 
-def pack_outputs(opt_ml: OptMl, destination: Path, checkpoint: Checkpoint = lambda: None) -> TrainingOutputs:
+def pack_outputs(
+    opt_ml: OptMl, destination: Path, *, compresses_model: bool = True, checkpoint: Checkpoint = lambda: None
+) -> TrainingOutputs:
     """Pack what the container left into ``destination``; what cannot be packed does not keep the rest from it.
 
     Args:
         opt_ml: The container's tree.
         destination: Receives ``model.tar.gz`` and ``output.tar.gz``.
+        compresses_model: Otherwise the model's files stay where they are and are told.
         checkpoint: Called every few files and megabytes.
     """
     view = mounted_tree(opt_ml)
     problems: list[str] = []
 
-    def pack(directory: Path, archive: Path) -> Path | None:
+    @contextmanager
+    def noting_problems(archive: Path) -> Iterator[None]:
         try:
-            return archive if pack_directory(directory, archive, resolve=view.resolve, checkpoint=checkpoint) else None
+            yield
         except SeatrialError as error:
             problems.append(error.sentence())
         except OSError as error:
             problems.append(f"{archive} cannot be written: {(error.strerror or str(error)).lower()}")
+
+    def pack(directory: Path, archive: Path) -> Path | None:
+        with noting_problems(archive):
+            if _exists(directory) and pack_directory(directory, archive, resolve=view.resolve, checkpoint=checkpoint):
+                return archive
         return None
 
+    model_files: tuple[Entry, ...] = ()
+    if not compresses_model and _exists(opt_ml.model_dir):
+        with noting_problems(opt_ml.model_dir):
+            entries = walk(opt_ml.model_dir, resolve=view.resolve)
+            model_files = tuple(entry for entry in entries if not entry.is_directory)
     return TrainingOutputs(
-        model_archive=pack(opt_ml.model_dir, destination / MODEL_ARCHIVE) if _exists(opt_ml.model_dir) else None,
-        output_archive=pack(opt_ml.output_data_dir, destination / OUTPUT_ARCHIVE)
-        if _exists(opt_ml.output_data_dir)
-        else None,
+        model_archive=pack(opt_ml.model_dir, destination / MODEL_ARCHIVE) if compresses_model else None,
+        output_archive=pack(opt_ml.output_data_dir, destination / OUTPUT_ARCHIVE),
         problems=tuple(problems),
+        model_dir=opt_ml.model_dir,
+        model_files=model_files,
     )
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Protocol
 
 from seatrial.contract.names import host_name
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import SecondaryStatus
 from seatrial.core.errors import SeatrialError
-from seatrial.core.trees import CHUNK_BYTES, remove_tree
+from seatrial.core.trees import CHUNK_BYTES, open_regular, remove_tree
 from seatrial.engines.base import Engine
 from seatrial.objects.base import Attributes, ObjectStore
+from seatrial.platform.jobs import training_record as record
 from seatrial.platform.jobs.metrics import MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
@@ -117,6 +118,7 @@ class StoredTraining(PreparedJob):
             training_job_name=self._name,
             image=algorithm["TrainingImage"],
             output_dir=self._work_dir / "upload",
+            compresses_model=record.compresses_model(request),
             hyperparameters=request.get("HyperParameters", {}),
             channels={one["ChannelName"]: self._around.channel_source(self._around.objects, one) for one in channels},
             environment={**environment, **request.get("Environment", {})},
@@ -130,23 +132,27 @@ class StoredTraining(PreparedJob):
 
     def _deliver(self, outputs: TrainingOutputs) -> tuple[str, ...]:
         problems = []
-        for archive in filter(None, (outputs.model_archive, outputs.output_archive)):
-            target = self._output.below(archive.name)
+
+        def deliver(target: S3Uri, path: Path, top: Path, name: PurePosixPath, content_type: str) -> None:
             try:
-                self._upload(archive, target)
+                with open_regular(path, top=top, name=name) as file:
+                    self._upload(file, target, content_type)
             except (SeatrialError, OSError) as error:
                 said = error.sentence() if isinstance(error, SeatrialError) else str(error)
-                problems.append(f"{target} cannot be written: {said}; {archive.name} is kept in {archive.parent}")
+                problems.append(f"{target} cannot be written: {said}; {name} is kept in {top}")
+
+        for archive in filter(None, (outputs.model_archive, outputs.output_archive)):
+            target = self._output.below(archive.name)
+            deliver(target, archive, archive.parent, PurePosixPath(archive.name), "application/x-tar")
+        for entry in outputs.model_files:
+            target = self._output.below(record.UNCOMPRESSED_MODEL, *entry.name.parts)
+            deliver(target, entry.path, outputs.model_dir, entry.name, "binary/octet-stream")
         return tuple(problems)
 
-    def _upload(self, file: Path, target: S3Uri) -> None:
+    def _upload(self, file: BinaryIO, target: S3Uri, content_type: str) -> None:
         with self._around.objects.receive() as incoming:
-            with file.open("rb") as source:
-                while chunk := source.read(CHUNK_BYTES):
-                    incoming.write(chunk)
+            while chunk := file.read(CHUNK_BYTES):
+                incoming.write(chunk)
             self._around.objects.put(
-                target.bucket,
-                target.key,
-                incoming,
-                attributes=Attributes(headers={"content-type": "application/x-tar"}),
+                target.bucket, target.key, incoming, attributes=Attributes(headers={"content-type": content_type})
             )

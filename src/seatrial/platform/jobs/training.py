@@ -52,6 +52,8 @@ class TrainingRequest:
     image: str
     output_dir: Path
     """Receives ``model.tar.gz`` and ``output.tar.gz``."""
+    compresses_model: bool = True
+    """Otherwise the model's files are delivered as they are."""
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, ChannelSource] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -233,7 +235,7 @@ class TrainingJob:
         if ending is SecondaryStatus.COMPLETED and not exit_status.is_success:
             ending = SecondaryStatus.FAILED
         self._enter(SecondaryStatus.UPLOADING)
-        outputs = pack_outputs(opt_ml, self._request.output_dir)
+        outputs = pack_outputs(opt_ml, self._request.output_dir, compresses_model=self._request.compresses_model)
         problems = (*outputs.problems, *self._deliver(outputs))
         failure_reason = None
         if ending is SecondaryStatus.FAILED:

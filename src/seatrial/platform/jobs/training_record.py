@@ -41,6 +41,9 @@ ECHOED_MEMBERS = (
 )
 """Members of CreateTrainingJob that DescribeTrainingJob gives back as they were sent."""
 
+UNCOMPRESSED_MODEL = "model"
+"""Below ``<S3OutputPath>/<job>/output/``: where the files of a model lie that is not compressed (§1.6, UNVERIFIED)."""
+
 _ALWAYS_GIVEN = {
     "EnableNetworkIsolation": False,
     "EnableInterContainerTrafficEncryption": False,
@@ -107,10 +110,26 @@ def with_details(job: Resource, now: float, **details: Any) -> Resource:  # noqa
     return replace(job, modified_at=now, document={**job.document, **details})
 
 
+def with_request_members(job: Resource, update: Mapping[str, Any], now: float) -> Resource:
+    """The job with members of its request replaced by those of UpdateTrainingJob; members inside of one are kept."""
+    request = dict(job.document["request"])
+    for member, value in update.items():
+        if member in ECHOED_MEMBERS:
+            old = request.get(member)
+            request[member] = {**old, **value} if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return with_details(job, now, request=request)
+
+
 def model_artifact_uri(job: Resource) -> str:
     """``ModelArtifacts.S3ModelArtifacts``: given before the object exists, as the response requires it (§1.6)."""
-    output = job.document["request"]["OutputDataConfig"]["S3OutputPath"].rstrip("/")
-    return f"{output}/{job.name}/output/model.tar.gz"
+    request = job.document["request"]
+    output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+    return f"{output}/{job.name}/output/{'model.tar.gz' if compresses_model(request) else UNCOMPRESSED_MODEL}"
+
+
+def compresses_model(request: Mapping[str, Any]) -> bool:
+    """What ``OutputDataConfig.CompressionType`` says; the default is GZIP (§1.6)."""
+    return bool(request["OutputDataConfig"].get("CompressionType", "GZIP") == "GZIP")
 
 
 def describe(job: Resource) -> dict[str, Any]:

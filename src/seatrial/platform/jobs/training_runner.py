@@ -1,29 +1,35 @@
 """Runs the platform's training jobs side by side, and writes what becomes of them into the store.
 
-One thread a job, as many at once as the platform was told; the others wait in the order of their creation. A job's
-thread reads its request (load), runs it (process), and writes each phase in a short transaction of its own (apply): no
-transaction is open while a container runs. The final phase is written together with the reason and the metrics.
+One thread a job; ``queue`` says when it starts. A job's thread reads its request (load), runs it (process), and writes
+each phase in a short transaction of its own (apply): no transaction is open while a container runs. The final phase is
+written together with the reason and the metrics.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from seatrial.contract.failure import client_failure_reason
-from seatrial.contract.statuses import TRAINING_TRANSITIONS, SecondaryStatus, TrainingJobStatus
+from seatrial.contract.statuses import (
+    PREPARING_MESSAGE,
+    TRAINING_TRANSITIONS,
+    SecondaryStatus,
+    TrainingJobStatus,
+)
 from seatrial.core.errors import SeatrialError
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.training import TrainingJob, TrainingResult
 from seatrial.platform.store.resources import Kind, MissingError, Resource, ResourceStore
 
-WAITING_MESSAGE = "Training job waiting for capacity"
 RESTART_REASON = "InternalServerError: We encountered an internal error. Please try again."
 """``FailureReason`` of a job that the platform's own death ended (§1.7)."""
 
+_UNSTARTED = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING})
 _ENDED = frozenset({TrainingJobStatus.COMPLETED, TrainingJobStatus.FAILED, TrainingJobStatus.STOPPED})
 
 
@@ -32,6 +38,7 @@ class _Running:
     """A job that this process has taken on."""
 
     stop_requested: threading.Event = field(default_factory=threading.Event)
+    is_started: bool = False
     job: TrainingJob | None = None
     """``None`` while it waits."""
 
@@ -63,40 +70,46 @@ class TrainingRunner:
     Args:
         store: Where jobs are.
         prepare: Makes a stored job ready to run; gets the function that writes its phases.
-        max_jobs: How many run at once.
+        queue: Starts them.
     """
 
-    def __init__(self, store: ResourceStore, prepare: Prepare, *, max_jobs: int) -> None:
+    def __init__(self, store: ResourceStore, prepare: Prepare, queue: JobQueue) -> None:
         self._store = store
         self._prepare = prepare
-        self._pool = ThreadPoolExecutor(max_workers=max_jobs, thread_name_prefix="training-job")
+        self._queue = queue
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
-        self._max_jobs = max_jobs
 
     def recover(self) -> int:
-        """End the jobs that the death of an earlier platform process left unfinished; returns how many."""
+        """Take on what an earlier platform process left: jobs that never started wait again, the others have failed.
+
+        Returns:
+            How many have failed.
+        """
         left = self._store.all_with_status(
             Kind.TRAINING_JOB, TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value
         )
+        interrupted = [job for job in left if record.secondary_status(job) not in _UNSTARTED]
+        for job in interrupted:
+            self._fail(job.name, RESTART_REASON)
         for job in left:
-            self._write(
-                job.name,
-                lambda old, now: record.enter(
-                    record.with_details(old, now, failure_reason=RESTART_REASON), SecondaryStatus.FAILED, now
-                ),
-            )
-        return len(left)
+            if job not in interrupted:
+                self.submit(job.name)
+        return len(interrupted)
 
     def submit(self, name: str) -> None:
-        """Take on a job that is in the store; it waits when all places are taken."""
+        """Take on a job that is in the store; it is *Pending* while the machine has no room for it."""
         running = _Running()
         with self._lock:
             self._running[name] = running
-            is_waiting = len(self._running) > self._max_jobs
-        if is_waiting:
-            self._write(name, lambda job, now: record.enter(job, SecondaryStatus.PENDING, now, WAITING_MESSAGE))
-        self._pool.submit(self._run, name, running)
+
+        def pending(job: Resource, now: float) -> Resource:
+            is_untouched = record.secondary_status(job) is SecondaryStatus.STARTING and not running.is_started
+            return record.enter(job, SecondaryStatus.PENDING, now) if is_untouched else job
+
+        if not self._queue.submit(name, lambda: self._run(name, running)):
+            with contextlib.suppress(MissingError):
+                self._write(name, pending)
 
     def stop(self, name: str) -> None:
         """Ask for a job's end; the store says *Stopping* at once."""
@@ -112,18 +125,27 @@ class TrainingRunner:
         if running is None:
             return
         running.stop_requested.set()
-        if running.job is not None:
+        if self._queue.withdraw(name):
+            self._end_unstarted(name)
+        elif running.job is not None:
             running.job.stop()
 
     def close(self) -> None:
-        """Stop every job and wait for the ends."""
+        """Stop the jobs that run and wait for their ends; those that wait are left to ``recover``."""
+        waiting = self._queue.clear()
         with self._lock:
-            names = list(self._running)
+            names = [name for name in self._running if name not in waiting]
         for name in names:
             self.stop(name)
-        self._pool.shutdown(wait=True)
+        self._queue.join()
+
+    def _end_unstarted(self, name: str) -> None:
+        self._write(name, lambda job, now: record.enter(job, SecondaryStatus.STOPPED, now))
+        with self._lock:
+            self._running.pop(name, None)
 
     def _run(self, name: str, running: _Running) -> None:
+        running.is_started = True
         try:
             self._run_to_end(name, running)
         except MissingError:
@@ -142,7 +164,7 @@ class TrainingRunner:
         if stored is None:
             return
         if running.stop_requested.is_set():
-            self._write(name, lambda job, now: record.enter(job, SecondaryStatus.STOPPED, now))
+            self._end_unstarted(name)
             return
         prepared = self._prepare(stored, lambda phase: self._enter(name, phase))
         running.job = prepared.job
@@ -158,6 +180,8 @@ class TrainingRunner:
 
         def entered(job: Resource, now: float) -> Resource:
             last = record.secondary_status(job)
+            if phase is SecondaryStatus.STARTING and last in {SecondaryStatus.STARTING, SecondaryStatus.PENDING}:
+                return record.enter(job, last, now, PREPARING_MESSAGE)
             if last is SecondaryStatus.STOPPING and phase not in TRAINING_TRANSITIONS[last]:
                 return job
             return record.enter(job, phase, now)

@@ -10,6 +10,8 @@ import pytest
 from seatrial.contract.statuses import SecondaryStatus
 from seatrial.core.errors import EngineError
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.capacity import Capacity
+from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
 from seatrial.platform.jobs.training_runner import PreparedJob, TrainingRunner
 from seatrial.platform.store.database import Database
@@ -44,7 +46,11 @@ class Bench:
         self.program: Program = lambda _: 0
         self.failure: Exception | None = None
         self._directory = directory
-        self.runner = TrainingRunner(self.store, self._prepare, max_jobs=max_jobs)
+        self._capacity = Capacity(max_jobs=max_jobs)
+        self.restart()
+
+    def restart(self) -> None:
+        self.runner = TrainingRunner(self.store, self._prepare, JobQueue(self._capacity))
 
     def _prepare(self, stored: Resource, on_phase: Callable[[SecondaryStatus], None]) -> PreparedJob:
         if self.failure is not None:
@@ -132,17 +138,41 @@ def test_job_beyond_the_places_waits_and_can_be_stopped_there(bench: Bench) -> N
     bench.create("c")
     assert record.secondary_status(bench.find("b")) is SecondaryStatus.PENDING
     bench.runner.stop("b")
-    release.set()
-    bench.wait_for("c", SecondaryStatus.COMPLETED)
-
     assert bench.phases("b") == ["Starting", "Pending", "Stopping", "Stopped"]
-    assert bench.phases("c")[:4] == ["Starting", "Pending", "Starting", "Downloading"]
+    release.set()
+    job = bench.wait_for("c", SecondaryStatus.COMPLETED)
+
+    assert bench.phases("c")[:3] == ["Starting", "Pending", "Downloading"]
+    assert job.document["transitions"][1]["StatusMessage"] == "Preparing the instances for training"
 
 
-def test_recover_fails_what_an_earlier_platform_left(bench: Bench) -> None:
-    bench.store.insert(record.new_training_job("left", "arn:left", REQUEST, 1.0))
+def test_recover_fails_what_an_earlier_platform_left_running(bench: Bench) -> None:
+    left = record.new_training_job("left", "arn:left", REQUEST, 1.0)
+    bench.store.insert(record.enter(left, SecondaryStatus.DOWNLOADING, 2.0))
 
     assert bench.runner.recover() == 1
     job = bench.find("left")
     assert (job.status, job.document["failure_reason"].partition(":")[0]) == ("Failed", "InternalServerError")
     assert bench.runner.recover() == 0
+
+
+def test_job_that_waits_when_the_platform_ends_runs_under_the_next_one(bench: Bench, tmp_path: Path) -> None:
+    entered = threading.Event()
+
+    def program(container: FakeContainer) -> int:
+        entered.set()
+        container.terminated.wait(30)
+        return 0
+
+    bench.program = program
+    bench.create("a")
+    bench.create("b")
+    assert entered.wait(30)
+    bench.runner.close()
+    assert [bench.find(name).document["transitions"][-1]["Status"] for name in "ab"] == ["Stopped", "Pending"]
+
+    bench.program = lambda _: 0
+    bench.restart()
+    assert bench.runner.recover() == 0
+    bench.wait_for("b", SecondaryStatus.COMPLETED)
+    assert bench.phases("b") == ["Starting", "Pending", "Downloading", "Training", "Uploading", "Completed"]

@@ -26,7 +26,7 @@ from seatrial.platform.jobs.staging import ChannelSource, LocalChannel
 from seatrial.platform.jobs.training_runner import TrainingRunner
 from seatrial.platform.services.members import Handler
 from seatrial.platform.services.sagemaker.times import moment, with_times
-from seatrial.platform.services.sagemaker.training_admission import check_request
+from seatrial.platform.services.sagemaker.training_admission import check_request, check_update
 from seatrial.platform.store.resources import AlreadyExistsError, Kind, MissingError, Resource, ResourceStore
 from seatrial.platform.wire.errors import ServiceError, validation_error
 from seatrial.platform.wire.pagination import Listing, list_page, standard_filters
@@ -152,13 +152,20 @@ class TrainingJobs:
         return {}
 
     def update_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        job = self.find(request["TrainingJobName"])
-        if set(request) == {"TrainingJobName"}:
-            raise validation_error("Invalid UpdateTrainingJobRequest, the request cannot be empty")
-        members = ", ".join(sorted(set(request) - {"TrainingJobName"}))
-        raise validation_error(
-            f"Seatrial does not emulate {members} of UpdateTrainingJob yet, and refuses it for {job.name}."
-        )
+        name = request["TrainingJobName"]
+        job = self.find(name)
+        check_update(request)
+
+        def updated(job: Resource) -> Resource:
+            if job.status != TrainingJobStatus.IN_PROGRESS.value:
+                raise validation_error(f"The request was rejected because the training job is in status {job.status}.")
+            return record.with_request_members(job, request, time.time())
+
+        try:
+            self._store.update(Kind.TRAINING_JOB, name, updated)
+        except MissingError as error:
+            raise validation_error(NOT_FOUND_MESSAGE) from error
+        return {"TrainingJobArn": job.arn}
 
     def find(self, name: str) -> Resource:
         """A job by its name.

@@ -89,8 +89,6 @@ def check_request(request: Request) -> None:
             raise not_emulated(name)
     if (request["ResourceConfig"].get("InstanceCount") or 1) != 1:
         raise not_emulated("ResourceConfig.InstanceCount", "more than 1 instance")
-    if request["OutputDataConfig"].get("CompressionType", "GZIP") != "GZIP":
-        raise not_emulated("OutputDataConfig.CompressionType", "NONE")
     if not request["AlgorithmSpecification"].get("TrainingImage"):
         raise validation_error("You must specify either an Algorithm Name or a Training Image.")
     _check_channels(request)
@@ -127,3 +125,22 @@ def not_emulated(member: str, value: str | None = None) -> ServiceError:
     """The refusal of what the service takes and Seatrial does not emulate: never a silent downgrade."""
     what = member if value is None else f"{value} for {member}"
     return validation_error(f"Seatrial does not emulate {what} yet, and refuses it instead of leaving it out.")
+
+
+_UPDATES_NOT_EMULATED: tuple[tuple[str, Get], ...] = (
+    ("ResourceConfig.KeepAlivePeriodInSeconds", _member("ResourceConfig", "KeepAlivePeriodInSeconds")),
+    ("RemoteDebugConfig.EnableRemoteDebug", _member("RemoteDebugConfig", "EnableRemoteDebug")),
+)
+
+
+def check_update(request: Request) -> None:
+    """The same for UpdateTrainingJob.
+
+    Raises:
+        ServiceError: ValidationException.
+    """
+    if set(request) == {"TrainingJobName"}:
+        raise validation_error("Invalid UpdateTrainingJobRequest, the request cannot be empty")
+    for name, get in _UPDATES_NOT_EMULATED:
+        if get(request):
+            raise not_emulated(name)
