@@ -174,12 +174,14 @@ def test_a_ctrl_c_of_the_terminal_reaches_the_program_once(job_dir: JobDir) -> N
 import os, signal, sys
 def train(job):
     interrupts = []
-    signal.signal(signal.SIGINT, lambda *_: interrupts.append("x"))
+    def interrupted(*_):
+        interrupts.append("x")
+        print("interrupted", len(interrupts))
+    signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(len(interrupts)))
     print(f"first process {os.getppid()}")
     while True:
         signal.pause()
-        print("interrupted", len(interrupts))
 """
     )
     run = job_dir.start_in_terminal()
