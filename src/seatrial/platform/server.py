@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial.contract.names import LOCAL_ACCOUNT_ID, LOCAL_REGION
-from seatrial.core.errors import ConfigError
+from seatrial.core.errors import ConfigError, SeatrialError
+from seatrial.core.trees import remove_tree
 from seatrial.engines.base import Engine
 from seatrial.engines.process import ProcessEngine
 from seatrial.engines.program import is_program_directory
@@ -32,14 +34,19 @@ from seatrial.platform.services.sagemaker.training import Site, TrainingJobs, ch
 from seatrial.platform.services.sessions import Sessions
 from seatrial.platform.services.sts import StsService
 from seatrial.platform.store.database import Database
-from seatrial.platform.store.resources import Kind, ResourceStore
+from seatrial.platform.store.resources import Kind, Resource, ResourceStore
 from seatrial.platform.wire import models
 from seatrial.platform.wire.waiters import HOLD_LIMIT_SECONDS
 
 if TYPE_CHECKING:
     import uvicorn
 
+LOG = logging.getLogger(__name__)
+
 DEFAULT_PORT = 4577
+PLATFORM_LABEL = "seatrial.platform"
+"""Label of a container: the platform whose job it is."""
+
 _START_POLL_SECONDS = 0.01
 PRELOADED_SERVICES = ("sagemaker", "sts", "iam", "logs")
 
@@ -97,6 +104,7 @@ class Platform:
         objects = FileStore(home / "objects")
         logs = LogStore(home / "logs")
         engines = Engines()
+        platform_id = _made_once(home / "id", lambda: secrets.token_hex(8).encode()).decode()
         surroundings = Surroundings(
             region=settings.region,
             objects=objects,
@@ -105,6 +113,7 @@ class Platform:
             open_log=logs.open_stream,
             channel_source=channel_source,
             metric_scanner=metric_scanner,
+            labels={PLATFORM_LABEL: platform_id},
             container_environment=lambda _engine: {},
         )
         runner = TrainingRunner(
@@ -112,13 +121,13 @@ class Platform:
             lambda stored, on_phase: StoredTraining(stored, surroundings, on_phase),
             JobQueue(Capacity(max_jobs=settings.max_jobs)),
         )
-        self.interrupted_jobs = runner.recover()
+        _clean_up_after(runner.recover(), engines, platform_id, home / "jobs")
         self._exit.callback(runner.close)
         s3 = S3Service(objects, account_id=settings.account_id, region=settings.region)
         self._exit.callback(s3.close)
         site = Site(settings.region, settings.account_id)
         training_jobs = TrainingJobs(store, objects, runner, engines.engine_for, site)
-        sessions = Sessions(_secret(home))
+        sessions = Sessions(_made_once(home / "secret", lambda: secrets.token_bytes(32)))
         self.door = Door(
             Services(
                 s3=s3,
@@ -209,11 +218,22 @@ def _sole_owner(home: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _secret(home: Path) -> bytes:
-    """What session tokens are signed with: made once."""
-    path = home / "secret"
+def _clean_up_after(interrupted: list[Resource], engines: Engines, platform_id: str, work_root: Path) -> None:
+    """Remove the containers and directories of jobs whose platform was killed; an engine that is gone keeps its own."""
+    images = {job.name: job.document["request"]["AlgorithmSpecification"]["TrainingImage"] for job in interrupted}
+    for engine in {engines.engine_for(image) for image in images.values()}:
+        try:
+            engine.remove_orphans(lambda labels: labels.get(PLATFORM_LABEL) == platform_id)
+        except SeatrialError as error:
+            LOG.warning("containers of an earlier platform may still run: %s", error.sentence())
+    for name in images:
+        remove_tree(work_root / name)
+
+
+def _made_once(path: Path, make: Callable[[], bytes]) -> bytes:
+    """The content of a file that only this user may read, and that is made when it is first asked for."""
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(make())
     return path.read_bytes()

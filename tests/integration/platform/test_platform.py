@@ -1,24 +1,17 @@
 """The platform as a user meets it: ``seatrial up``, boto3, a program directory, ``seatrial down``."""
 
-import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
+from tests.integration.platform.site import LOG_GROUP, Site, create, wait, wait_for_log
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-
-ROLE = "arn:aws:iam::000000000000:role/SageMakerRole"
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
 TRAIN = """#!/bin/sh
 echo "epoch 1 loss=0.5"
@@ -26,92 +19,6 @@ echo "epoch 2 loss=0.25"
 cp /opt/ml/input/data/training/deep/iris.csv /opt/ml/model/
 echo plot > /opt/ml/output/data/plot
 """
-
-
-class Site:
-    """A running platform and its clients."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.url = ""
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "seatrial", *arguments, f"--home={self.home}"]
-        return subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
-
-    def up(self) -> None:
-        started = self.command("up", "-d", "--port=0")
-        assert started.returncode == 0, started.stderr
-        self.url = json.loads(self.command("status", "--json").stdout)["url"]
-
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="x",
-            aws_secret_access_key="x",  # noqa: S106
-        )
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path / "home")
-    site.up()
-    try:
-        yield site
-    finally:
-        site.command("down")
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Callable[[str], str]:
-    def write(text: str) -> str:
-        directory = tmp_path / f"program-{time.monotonic_ns()}"
-        directory.mkdir()
-        (directory / "train").write_text(text)
-        (directory / "train").chmod(0o755)
-        return directory.as_uri()
-
-    return write
-
-
-def create(site: Site, name: str, image: str, **members: Any) -> None:
-    sagemaker = site.client("sagemaker")
-    with contextlib.suppress(ClientError):
-        site.client("s3").create_bucket(Bucket="bucket")
-    sagemaker.create_training_job(
-        **{
-            "TrainingJobName": name,
-            "RoleArn": ROLE,
-            "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
-            "OutputDataConfig": {"S3OutputPath": "s3://bucket/out/"},
-            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 100},
-            **members,
-        }
-    )
-
-
-def wait(site: Site, name: str) -> dict[str, Any]:
-    sagemaker = site.client("sagemaker")
-    with contextlib.suppress(Exception):  # a failed job fails the waiter
-        sagemaker.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName=name)
-    found: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
-    return found
-
-
-def wait_for_log(site: Site, name: str, text: str) -> None:
-    """Until the job has printed something."""
-    logs = site.client("logs")
-    while True:
-        with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
-            found = logs.filter_log_events(
-                logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix=f"{name}/", filterPattern=text
-            )
-            if found["events"]:
-                return
-        time.sleep(0.05)
 
 
 def test_training_job_from_upload_to_model_and_log(site: Site, program: Callable[[str], str]) -> None:

@@ -53,6 +53,8 @@ class Surroundings:
     """Group, stream → log."""
     channel_source: Callable[[ObjectStore, Mapping[str, Any]], ChannelSource]
     metric_scanner: Callable[[Mapping[str, Any]], MetricScanner]
+    labels: Mapping[str, str]
+    """Of every container, where the engine has labels."""
     container_environment: Callable[[Engine], Mapping[str, str]]
     """Where the platform is reached from inside a container, and with which credentials."""
 
@@ -122,6 +124,7 @@ class StoredTraining(PreparedJob):
             hyperparameters=request.get("HyperParameters", {}),
             channels={one["ChannelName"]: self._around.channel_source(self._around.objects, one) for one in channels},
             environment={**environment, **request.get("Environment", {})},
+            labels=self._around.labels,
             instance_type=request["ResourceConfig"].get("InstanceType", "ml.m5.large"),
             entrypoint=tuple(entrypoint) if entrypoint else None,
             arguments=tuple(arguments) if arguments else (() if entrypoint else ("train",)),

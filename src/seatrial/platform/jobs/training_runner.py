@@ -80,11 +80,11 @@ class TrainingRunner:
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
 
-    def recover(self) -> int:
+    def recover(self) -> list[Resource]:
         """Take on what an earlier platform process left: jobs that never started wait again, the others have failed.
 
         Returns:
-            How many have failed.
+            Those that have failed: their containers may still run, where the engine keeps them.
         """
         left = self._store.all_with_status(
             Kind.TRAINING_JOB, TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value
@@ -95,7 +95,7 @@ class TrainingRunner:
         for job in left:
             if job not in interrupted:
                 self.submit(job.name)
-        return len(interrupted)
+        return interrupted
 
     def submit(self, name: str) -> None:
         """Take on a job that is in the store; it is *Pending* while the machine has no room for it."""
