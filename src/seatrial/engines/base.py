@@ -55,6 +55,18 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostAccess:
+    """How a container with ``Network.PRIVATE`` reaches a server of this host."""
+
+    listen_address: str
+    """Where the server has to listen; its port belongs into ``ContainerSpec.host_ports``."""
+    container_address: str
+    """What the container connects to, with the server's own port number."""
+    is_shared: bool
+    """Others than the container and this host's own programs reach that address too: ask them for a key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceLimits:
     """Upper bounds for one container; ``None`` leaves a resource unbounded."""
 
@@ -76,6 +88,9 @@ class ContainerSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     ports: tuple[PublishedPort, ...] = ()
+    host_ports: tuple[int, ...] = ()
+    """Ports of this host, at ``HostAccess.listen_address``, that the container is to reach: no others of its loopback.
+    In the host's network the container reaches them as any program does."""
     network: Network = Network.PRIVATE
     limits: ResourceLimits = ResourceLimits()
     name: str | None = None
@@ -83,11 +98,18 @@ class ContainerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def check_ports(self) -> None:
-        """Return when the network has ports to publish, if any are asked for.
+        """Return when the network has the ports that are asked for, the container's and the host's.
 
         Raises:
-            EngineError: the ports are the host's own.
+            EngineError: the container's ports are the host's own, or it is to reach nobody and the host all the same.
         """
+        if self.host_ports and self.network is Network.ISOLATED:
+            raise EngineError(
+                "host-port-isolated",
+                "an isolated container cannot reach ports of the host",
+                found=", ".join(map(str, self.host_ports)),
+                fix="leave host_ports out, or ask for a private network",
+            )
         if self.ports and self.network is Network.HOST:
             raise EngineError(
                 "port-not-private",
@@ -204,6 +226,14 @@ class Engine(ABC):
             EngineError: the engine cannot start it, or cannot do something the spec asks for.
             ContractError: as ``check_image``.
         """
+
+    def host_access(self) -> HostAccess | None:
+        """How containers with a private network reach servers of this host; ``None`` when they cannot.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        return None
 
     def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
         """Remove the containers and networks of ours for whose labels ``is_orphan`` says that their starter is gone.

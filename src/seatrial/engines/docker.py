@@ -32,8 +32,8 @@ from docker.errors import APIError, DockerException, NotFound
 
 from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines import docker_errors, docker_orphans, image_names, ownership, ports
-from seatrial.engines.base import ContainerSpec, Engine, Handle, Network
+from seatrial.engines import docker_errors, docker_host_access, docker_orphans, image_names, ownership, ports
+from seatrial.engines.base import ContainerSpec, Engine, Handle, HostAccess, Network
 from seatrial.engines.docker_handle import Container, DockerHandle, remove_container, remove_network
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class DockerEngine(Engine):
     def __init__(self, client: docker.DockerClient | None = None, owner: tuple[int, int] | None = None) -> None:
         self._client = client
         self._host = os.environ.get("DOCKER_HOST") or DEFAULT_HOST if client is None else _host(client.api)
+        self._host_access: HostAccess | None = None
         self._owner = owner if owner is not None or os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
     @property
@@ -86,7 +87,23 @@ class DockerEngine(Engine):
     def check_image(self, spec: ContainerSpec) -> None:
         self._find_image(spec.image)
 
+    def host_access(self) -> HostAccess | None:
+        if self._host_access is None:
+            api = self._api()
+            try:
+                self._host_access = docker_host_access.find_host_access(
+                    host=self._host,
+                    system=sys.platform,
+                    info=api.info(),
+                    bridge=next(iter(api.networks(names=["bridge"], filters={"driver": "bridge"})), {}),
+                    is_ours=docker_host_access.is_own_address,
+                )
+            except (DockerException, requests.RequestException) as error:
+                raise docker_errors.not_ready(error) from error
+        return self._host_access
+
     def start(self, spec: ContainerSpec, on_line: OnLine) -> Handle:
+        self._check_host_ports(spec)
         api = self._api()
         image = self._find_image(spec.image)
         spec = replace(
@@ -105,6 +122,16 @@ class DockerEngine(Engine):
         except BaseException:
             remove_container(api, container)
             raise
+
+    def _check_host_ports(self, spec: ContainerSpec) -> None:
+        spec.check_ports()
+        if spec.host_ports and spec.network is Network.PRIVATE and self.host_access() is None:
+            raise EngineError(
+                "host-not-reachable",
+                "containers of this Docker engine cannot reach a server of this host",
+                where=self._host,
+                fix="use an engine on this machine that is neither rootless nor Podman, or leave host_ports out",
+            )
 
     def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
         try:
@@ -207,7 +234,6 @@ def _image_id(api: APIClient, name: str) -> str | None:
 def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None) -> dict[str, Any]:
     limits = spec.limits
     is_published = spec.network is Network.PRIVATE
-    spec.check_ports()
     config = api.create_host_config(
         mounts=[
             docker.types.Mount(str(mount.target), str(mount.source), type="bind", read_only=mount.is_read_only)

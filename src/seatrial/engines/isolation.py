@@ -67,6 +67,7 @@ def _try(isolation: Isolation) -> None:
         "has_private_network": True,
         "outbound_program": None,
         "listeners": [],
+        "host_ports": [],
         "cgroup_dirs": [],
         "oom_kill_file": None,
         "mounts": [],

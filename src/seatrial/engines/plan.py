@@ -68,6 +68,7 @@ def with_namespaces(spec: ContainerSpec, name: str, program: Program, python: Pa
     instructions["needs_user_namespace"] = isolation is Isolation.USER
     instructions["has_private_network"] = has_private_network
     instructions["outbound_program"] = outbound
+    instructions["host_ports"] = list(spec.host_ports) if has_private_network else []
     if isolation is Isolation.USER:
         targets = (str(OPT_ML), *(str(mount.target) for mount in spec.mounts))
         own = (str(program.directory), str(python.parent.parent))
@@ -124,6 +125,7 @@ def _instructions(spec: ContainerSpec, program: Program) -> Instructions:
         "has_private_network": False,
         "outbound_program": None,
         "listeners": [],
+        "host_ports": [],
         "cgroup_dirs": [],
         "oom_kill_file": None,
         "mounts": [],

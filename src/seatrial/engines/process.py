@@ -21,12 +21,16 @@ from pathlib import Path
 from seatrial.core.errors import ContractError, EngineError, SeatrialError
 from seatrial.core.subprocesses import OnLine
 from seatrial.engines import plan, program
-from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle
+from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, HostAccess
 from seatrial.engines.isolation import Finding, Isolation, find_isolation, find_outbound_program
 from seatrial.engines.launch import Launcher, LaunchFailedError, launch
 from seatrial.engines.launcher.container import EXECUTE_STEP
 from seatrial.engines.plan import Plan
 from seatrial.engines.program import Program
+
+
+LOOPBACK = "127.0.0.1"
+"""A host port is found where the host has it: in a network of its own, the container's loopback leads on to it."""
 
 
 class ProcessHandle(Handle):
@@ -109,6 +113,9 @@ class ProcessEngine(Engine):
         finally:
             prepared.close_listeners()
         return ProcessHandle(name, launcher, prepared.addresses)
+
+    def host_access(self) -> HostAccess | None:
+        return HostAccess(listen_address=LOOPBACK, container_address=LOOPBACK, is_shared=False)
 
     def limitations(self) -> tuple[str, ...]:
         finding = self._finding()

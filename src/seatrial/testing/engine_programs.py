@@ -42,6 +42,14 @@ use Socket; socket(my $s, PF_INET, SOCK_STREAM, 0) or die; $SIG{ALRM} = sub { pr
 alarm 5;
 print connect($s, sockaddr_in($ARGV[1], inet_aton($ARGV[0]))) ? "connected\\n" : "failed: $!\\n";
 """,
+        "ask": _PERL
+        + """
+use Socket; socket(my $s, PF_INET, SOCK_STREAM, 0) or die; alarm 20;
+connect($s, sockaddr_in($ARGV[1], inet_aton($ARGV[0]))) or die "connect: $!";
+{ my $old = select($s); $| = 1; select($old); } print $s "x" x $ARGV[2]; shutdown($s, 1);
+my $text = ''; while (sysread($s, my $more, 65536)) { $text .= $more }
+print "answer of ", length($text), "\n";
+""",
         "shared-memory-bytes": _SH + "df -k /dev/shm | awk 'END { print $2 * 1024 }'\n",
         "answer": _PERL
         + """

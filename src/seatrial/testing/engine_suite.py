@@ -18,6 +18,7 @@ What an engine cannot do it declares in the class attributes; the suite then che
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import socket
 import threading
@@ -36,6 +37,7 @@ from seatrial.engines.base import (
     Engine,
     ExitStatus,
     Handle,
+    HostAccess,
     Mount,
     Network,
     PublishedPort,
@@ -333,6 +335,39 @@ class EngineSuite:
         lines.wait_for("ready")
         assert _ask(handle.address(_SERVING_PORT), b"123") == "it got 3"
 
+    # --- ports of the host --------------------------------------------------------------------------------------
+
+    def test_host_port_is_reached_from_a_private_network(self, engine: Engine, start: Start) -> None:
+        access = _host_access(engine)
+        with _doubling_server(access.listen_address) as port:
+            handle, lines = start("ask", access.container_address, str(port), "3000000", host_ports=(port,))
+            _wait(handle)
+        assert lines.all[-1] == "answer of 6000000"
+
+    def test_host_port_is_reached_by_several_containers_at_once(self, engine: Engine, start: Start) -> None:
+        access = _host_access(engine)
+        with _doubling_server(access.listen_address) as port:
+            started = [
+                start("ask", access.container_address, str(port), str(size), host_ports=(port,)) for size in (1, 2)
+            ]
+            for handle, _ in started:
+                _wait(handle)
+        assert [lines.all[-1] for _, lines in started] == ["answer of 2", "answer of 4"]
+
+    def test_other_ports_of_the_hosts_loopback_are_not_reached(self, engine: Engine, start: Start) -> None:
+        if not self.has_isolated_network:
+            pytest.skip("this engine says in limitations() that it shares the host's network")
+        access = _host_access(engine)
+        with _doubling_server(access.listen_address) as port, socket.create_server(("127.0.0.1", 0)) as other:
+            handle, lines = start("connect", "127.0.0.1", str(other.getsockname()[1]), host_ports=(port,))
+            _wait(handle)
+        assert lines.all[-1] == "failed: Connection refused"
+
+    def test_host_port_of_an_isolated_container_is_refused(self, start: Start) -> None:
+        with pytest.raises(EngineError) as refusal:
+            start("connect", "127.0.0.1", "9", network=Network.ISOLATED, host_ports=(9,))
+        assert refusal.value.code in {"host-port-isolated", "isolation-not-possible"}
+
     # --- limits -------------------------------------------------------------------------------------------------
 
     def test_program_beyond_its_memory_limit_is_killed_and_said_so(self, start: Start) -> None:
@@ -424,6 +459,37 @@ def _input_and_model(directory: Path, *, is_read_only: bool = False) -> tuple[Mo
         Mount(source=directory / "input", target=OPT_ML / "input", is_read_only=is_read_only),
         Mount(source=directory / "model", target=PurePosixPath(OPT_ML / "model"), is_read_only=is_read_only),
     )
+
+
+def _host_access(engine: Engine) -> HostAccess:
+    access = engine.host_access()
+    if access is None:
+        pytest.skip("this engine says in host_access() that its containers do not reach the host")
+    return access
+
+
+@contextlib.contextmanager
+def _doubling_server(address: str) -> Iterator[int]:
+    """A server of the host that answers each connection with twice what it got; yields its port."""
+    with socket.create_server((address, 0)) as listener:
+        answering = threading.Thread(target=_answer_doubled, args=(listener,), daemon=True)
+        answering.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)  # ends accept()
+            answering.join(DEADLINE_SECONDS)
+
+
+def _answer_doubled(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                text = b""
+                while chunk := connection.recv(65536):
+                    text += chunk
+                connection.sendall(text * 2)
 
 
 def _published(host_port: int = 0) -> PublishedPort:

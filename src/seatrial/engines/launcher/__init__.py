@@ -9,6 +9,7 @@ Who is who, from outside to inside::
     caller (ProcessEngine)      holds one end of the control socket; its death closes it
     └── launcher (main)         host namespaces but the container's network; reaps, stops, cleans up
         ├── outbound            slirp4netns: the container's way out (Network.PRIVATE)
+        ├── host relay          carries connections from the container's loopback to chosen ports of the host
         ├── relay               carries connections from published host ports into the container's network
         └── program             process 1 of the container
 

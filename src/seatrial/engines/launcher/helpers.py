@@ -1,19 +1,25 @@
-"""Processes beside the program that end with the launcher: the relay and the way out."""
+"""Processes beside the program that end with the launcher: the way out, and the way to ports of the host."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
+import struct
 
 from seatrial.engines.launcher import syscalls
 from seatrial.engines.launcher.syscalls import SetUpError
 
 TYPE_CHECKING = False  # importing typing costs more than this module
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Callable
 
 _OUTBOUND_READY_SECONDS = 10.0
+_BACKLOG = 4096
+
+RELAY_DRAIN_SECONDS = 2.0
+"""How long connections may go on delivering what the program had written before it ended."""
 
 OUTBOUND_INTERFACE = "eth0"
 """As in SageMaker's containers and their ``resourceconfig.json``."""
@@ -74,3 +80,56 @@ class Outbound:
             raise SetUpError("start slirp4netns", 0, detail or "no answer")
         os.close(self._ready_in)
         os.close(self._errors)
+
+
+class HostRelay:
+    """Carries connections from ports of the container's loopback to the same ports of the host's.
+
+    As with ``Outbound``, its process has to be born in the host's network. The listening sockets are made in the
+    container's and handed over; so no other port of the host is reached.
+    """
+
+    def __init__(self, ports: list[int]) -> None:
+        import _socket  # noqa: PLC0415 (the socket module costs 10 ms more)
+
+        self._ports = ports
+        self._ours, theirs = _socket.socketpair()
+        self.pid = fork(lambda: self._run(theirs))
+        theirs.close()
+
+    def _run(self, control: _socket.socket) -> None:
+        from seatrial.engines.launcher import relay  # noqa: PLC0415 (its imports run beside the rest of the start)
+
+        self._ours.close()
+        go, handed_over, _, _ = control.recvmsg(1, 4 * len(self._ports) + 64)
+        if not go:
+            return
+        fds = struct.unpack(f"{len(self._ports)}i", handed_over[0][2])
+        targets = {fd: (relay.HOST_ADDRESS, port) for fd, port in zip(fds, self._ports, strict=True)}
+        relay.run(targets, control.fileno(), RELAY_DRAIN_SECONDS)
+
+    def connect(self) -> None:
+        """Listen in the container's network, in which the launcher is now.
+
+        Raises:
+            SetUpError: a port cannot be had.
+        """
+        import _socket  # noqa: PLC0415
+
+        listeners = []
+        for port in self._ports:
+            listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+            try:
+                listener.bind(("127.0.0.1", port))
+                listener.listen(_BACKLOG)
+            except OSError as error:
+                raise SetUpError(f"lead port {port} to the host", error.errno or 0) from error
+            listeners.append(listener)
+        fds = struct.pack(f"{len(listeners)}i", *(listener.fileno() for listener in listeners))
+        self._ours.sendmsg([b"1"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fds)])
+        for listener in listeners:
+            listener.close()
+
+    def stop(self) -> None:
+        """Tell it that the container has ended."""
+        self._ours.close()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         outbound_program: str | None
         """slirp4netns, when the private network is to reach the outside."""
         listeners: list[Listener]
+        host_ports: list[int]
+        """Ports of the host's loopback that the container's loopback leads to; only with a private network."""
         cgroup_dirs: list[str]
         """Groups the program joins; removed at the end."""
         oom_kill_file: str | None

@@ -22,12 +22,13 @@ from seatrial.engines.launcher.syscalls import SetUpError
 
 TYPE_CHECKING = False  # importing typing costs more than this module
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from seatrial.engines.launcher.instructions import Failure, Instructions, Report
 
-_RELAY_DRAIN_SECONDS = 2.0
-"""How long connections may go on delivering what the program had written before it ended."""
+_HOST_RELAY = "host ports"
+_RELAY = "relay"
 
 
 def main() -> NoReturn:
@@ -68,7 +69,8 @@ class _Launcher:
         self._control = control
         self._program = 0
         self._helpers: dict[str, int] = {}
-        self._relay_stop: int | None = None
+        self._relay_stops: list[Callable[[], None]] = []
+        """They tell the relays that the container has ended."""
         self.oom_kill_count = 0
         self._child_ended = _wake_on_child_end()
 
@@ -84,7 +86,7 @@ class _Launcher:
             outbound = helpers.Outbound(instructions["outbound_program"])
             self._helpers["outbound network"] = outbound.pid
         if instructions["has_namespaces"]:
-            self._enter_namespaces()
+            self._enter_namespaces(self._start_host_relay())
         elif sys.platform == "linux":
             from seatrial.engines.launcher import syscalls  # noqa: PLC0415
 
@@ -107,13 +109,23 @@ class _Launcher:
         _raise_failure(status_in)
         self.report({"ready": True})
 
-    def _enter_namespaces(self) -> None:
+    def _start_host_relay(self) -> helpers.HostRelay | None:
+        if not self._instructions["host_ports"]:
+            return None
+        host_relay = helpers.HostRelay(self._instructions["host_ports"])
+        self._helpers[_HOST_RELAY] = host_relay.pid
+        self._relay_stops.append(host_relay.stop)
+        return host_relay
+
+    def _enter_namespaces(self, host_relay: helpers.HostRelay | None) -> None:
         from seatrial.engines.launcher import namespaces  # noqa: PLC0415 (Linux only)
 
         if self._instructions["needs_user_namespace"]:
             namespaces.enter_user_namespace()
         if self._instructions["has_private_network"]:
             namespaces.enter_network_namespace()
+        if host_relay is not None:
+            host_relay.connect()
         self._start_relay()  # before our children become the container's processes
         namespaces.enter_process_namespace()
 
@@ -123,8 +135,8 @@ class _Launcher:
             return
         ports = {listener["fd"]: listener["container_port"] for listener in listeners}
         stop_in, stop_out = os.pipe()
-        self._relay_stop = stop_out
-        self._helpers["relay"] = helpers.fork(lambda: _relay(ports, stop_in, stop_out))
+        self._relay_stops.append(lambda: os.close(stop_out))
+        self._helpers[_RELAY] = helpers.fork(lambda: _relay(ports, stop_in, self._relay_stops))
         for fd in (*ports, stop_in):
             os.close(fd)
 
@@ -183,12 +195,14 @@ class _Launcher:
                 _say(f"seatrial: the container's {name} process has ended")
 
     def _end_helpers(self) -> None:
-        """Let the relay deliver what is on its way, then end the others."""
-        if self._relay_stop is not None:
-            os.close(self._relay_stop)
-        relay = self._helpers.pop("relay", None)
-        if relay is not None:
-            os.waitpid(relay, 0)
+        """Let the relays deliver what is on its way, then end the others."""
+        for stop in self._relay_stops:
+            stop()
+        self._relay_stops.clear()
+        for name in (_RELAY, _HOST_RELAY):
+            relay = self._helpers.pop(name, None)
+            if relay is not None:
+                os.waitpid(relay, 0)
         for pid in self._helpers.values():
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -200,8 +214,8 @@ class _Launcher:
         if self._program:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self._program, 0)
-        if self._relay_stop is not None and "relay" in self._helpers:
-            os.kill(self._helpers["relay"], signal.SIGKILL)
+        for name in self._helpers.keys() & {_RELAY, _HOST_RELAY}:
+            os.kill(self._helpers[name], signal.SIGKILL)
         self._end_helpers()
 
     def clean_up(self) -> None:
@@ -232,11 +246,13 @@ def _say(line: str) -> None:
         os.write(1, line.encode() + b"\n")
 
 
-def _relay(ports: dict[int, int], stop_in: int, stop_out: int) -> None:
+def _relay(ports: dict[int, int], stop_in: int, stops: list[Callable[[], None]]) -> None:
     from seatrial.engines.launcher import relay  # noqa: PLC0415 (its imports run beside the rest of the start)
 
-    os.close(stop_out)
-    relay.run(ports, stop_in, _RELAY_DRAIN_SECONDS)
+    for stop in stops:  # our copies would keep the relays from learning it
+        stop()
+    targets = {fd: (relay.CONTAINER_ADDRESS, port) for fd, port in ports.items()}
+    relay.run(targets, stop_in, helpers.RELAY_DRAIN_SECONDS)
 
 
 def _wake_on_child_end() -> int:

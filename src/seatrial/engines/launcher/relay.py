@@ -1,10 +1,13 @@
-"""Carry TCP connections from the host's ports into the container's network.
+"""Carry TCP connections between the host's network and the container's: a listening socket is in one, we in the other.
 
 Rules:
 
-- The listening sockets were made in the host's network and inherited; this process lives in the container's network.
-- A connection goes to 127.0.0.2, an address of the loopback interface that a server on all interfaces answers and a
-  server on 127.0.0.1 alone does not: as on SageMaker, that server cannot be reached. It is told so once.
+- Into the container (published ports): the sockets were made in the host's network and inherited; this process lives
+  in the container's. A connection goes to 127.0.0.2, an address of the loopback interface that a server on all
+  interfaces answers and a server on 127.0.0.1 alone does not: as on SageMaker, that server cannot be reached. It is
+  told so once.
+- Out of the container (host ports): the sockets were made in the container's network and handed over; this process
+  lives in the host's. A connection goes to the host's 127.0.0.1, to the one port that the socket stands for.
 - What one side cannot take yet waits in one buffer a direction, and the other side is not read meanwhile.
 - The end of one direction is passed on, the other direction goes on.
 - A connection nobody accepts is reset, as a closed port would.
@@ -21,7 +24,9 @@ import socket
 import struct
 import time
 
-_CONTAINER_ADDRESS = "127.0.0.2"
+CONTAINER_ADDRESS = "127.0.0.2"
+HOST_ADDRESS = "127.0.0.1"
+
 _BUFFER_BYTES = 262_144
 _ACCEPTS_A_TURN = 64
 
@@ -31,12 +36,12 @@ _RESET = struct.pack("ii", 1, 0)
 class _End:
     """One socket of a connection and what still has to be written to it."""
 
-    __slots__ = ("fd", "has_ended", "interest", "is_connecting", "peer", "port", "socket", "unsent")
+    __slots__ = ("fd", "has_ended", "interest", "is_connecting", "peer", "socket", "target", "unsent")
 
-    def __init__(self, connection: socket.socket, port: int) -> None:
+    def __init__(self, connection: socket.socket, target: tuple[str, int]) -> None:
         self.socket = connection
         self.fd = connection.fileno()
-        self.port = port
+        self.target = target
         self.peer: _End = self
         self.unsent: memoryview | bytes = b""
         self.has_ended = False
@@ -45,25 +50,25 @@ class _End:
         self.interest = 0
 
 
-def run(ports: dict[int, int], stop_fd: int, drain_seconds: float) -> None:
+def run(targets: dict[int, tuple[str, int]], stop_fd: int, drain_seconds: float) -> None:
     """Relay until ``stop_fd`` ends, then at most ``drain_seconds`` more for connections still open.
 
     Args:
-        ports: Listening socket's descriptor to port in the container.
-        stop_fd: A pipe; its end says that the container has ended.
+        targets: Listening socket's descriptor to the address and port where its connections go.
+        stop_fd: A pipe or a socket; its end says that the container has ended.
         drain_seconds: Time for the last bytes.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    _Relay(ports, stop_fd).run(drain_seconds)
+    _Relay(targets, stop_fd).run(drain_seconds)
 
 
 class _Relay:
-    def __init__(self, ports: dict[int, int], stop_fd: int) -> None:
+    def __init__(self, targets: dict[int, tuple[str, int]], stop_fd: int) -> None:
         self._epoll = select.epoll()
         self._stop_fd = stop_fd
-        self._listeners = {fd: (socket.socket(fileno=fd), port) for fd, port in ports.items()}
+        self._listeners = {fd: (socket.socket(fileno=fd), target) for fd, target in targets.items()}
         self._ends: dict[int, _End] = {}
         self._is_accepting = False
         self._is_draining = False
@@ -108,7 +113,7 @@ class _Relay:
                 self._epoll.unregister(fd)
 
     def _accept(self, fd: int) -> None:
-        listener, port = self._listeners[fd]
+        listener, target = self._listeners[fd]
         for _ in range(_ACCEPTS_A_TURN):
             try:
                 connection, _ = listener.accept()
@@ -116,12 +121,12 @@ class _Relay:
                 if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     self._accept_more(False)  # until a connection ends; the others wait in the backlog
                 return
-            self._connect(connection, port)
+            self._connect(connection, target)
 
-    def _connect(self, connection: socket.socket, port: int) -> None:
-        client = _End(connection, port)
+    def _connect(self, connection: socket.socket, target: tuple[str, int]) -> None:
+        client = _End(connection, target)
         try:
-            server = _End(socket.socket(socket.AF_INET, socket.SOCK_STREAM), port)
+            server = _End(socket.socket(socket.AF_INET, socket.SOCK_STREAM), target)
         except OSError:
             _reset(connection)
             return
@@ -132,7 +137,7 @@ class _Relay:
         self._ends[client.fd] = client
         self._ends[server.fd] = server
         server.is_connecting = True
-        code = server.socket.connect_ex((_CONTAINER_ADDRESS, port))
+        code = server.socket.connect_ex(target)
         if code not in (0, errno.EINPROGRESS):
             self._refuse(server)
             return
@@ -159,9 +164,9 @@ class _Relay:
         self._watch(server.peer)
 
     def _refuse(self, server: _End) -> None:
-        port = server.port
+        address, port = server.target
         self._close(server, is_reset=True)
-        if self._has_told_of_loopback:
+        if self._has_told_of_loopback or address != CONTAINER_ADDRESS:
             return
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):
             self._has_told_of_loopback = True
