@@ -23,6 +23,10 @@ class RunningPlatform:
 
     pid: int
     port: int
+    bind: str | None = None
+    """The address beside 127.0.0.1."""
+    keys: Path | None = None
+    """The keys that are asked for there."""
 
     @property
     def url(self) -> str:
@@ -34,10 +38,11 @@ def home_directory(home: Path | None) -> Path:
     return (home or Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)).expanduser().absolute()
 
 
-def announce(home: Path, port: int) -> None:
-    """Write where this process answers."""
+def announce(home: Path, port: int, *, bind: str | None = None, keys: Path | None = None) -> None:
+    """Write where this process answers, and where the keys are."""
+    document = {"pid": os.getpid(), "port": port, "bind": bind, "keys": None if keys is None else str(keys)}
     partial = home / f"{_FILE}.partial"
-    partial.write_text(json.dumps({"pid": os.getpid(), "port": port}), encoding="utf-8")
+    partial.write_text(json.dumps(document), encoding="utf-8")
     partial.replace(home / _FILE)
 
 
@@ -47,7 +52,10 @@ def find_platform(home: Path) -> RunningPlatform | None:
         return None
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads((home / _FILE).read_text(encoding="utf-8"))
-        return RunningPlatform(int(found["pid"]), int(found["port"]))
+        keys = found.get("keys")
+        return RunningPlatform(
+            int(found["pid"]), int(found["port"]), found.get("bind"), None if keys is None else Path(keys)
+        )
     return None
 
 

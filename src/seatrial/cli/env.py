@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,7 +11,7 @@ import click
 
 from seatrial.cli._output import Output
 from seatrial.cli._paths import FilledPath
-from seatrial.cli._platform import home_directory, require_platform
+from seatrial.cli._platform import RunningPlatform, home_directory, require_platform
 
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
@@ -24,13 +25,49 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 """Variables of a client, ``{port}`` for the platform's; the keys are checked by nobody at a loopback address."""
 
 
+def client_environment(platform: RunningPlatform) -> dict[str, str]:
+    """The variables of a client of a running platform: for one that asks for keys, the first of them.
+
+    Raises:
+        ConfigError: the keys cannot be read.
+    """
+    variables = {name: value.format(port=platform.port) for name, value in ENVIRONMENT.items()}
+    if platform.keys is None or platform.bind is None:
+        return variables
+    from seatrial.platform.keys import read_keys
+
+    access_key_id, key = next(iter(read_keys(platform.keys).items()))
+    variables |= {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": key.secret_access_key}
+    if key.session_token is not None:
+        variables["AWS_SESSION_TOKEN"] = key.session_token
+    if not is_any_address(platform.bind):
+        variables["AWS_ENDPOINT_URL"] = endpoint_url(platform.bind, platform.port)
+    return variables
+
+
+def endpoint_url(address: str, port: int) -> str:
+    """Of an address or a host's name."""
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+def is_any_address(address: str) -> bool:
+    """Whether it stands for all addresses of a machine, and so for none that a client could use."""
+    try:
+        return ipaddress.ip_address(address).is_unspecified
+    except ValueError:
+        return False
+
+
 @click.command("env")
 @click.option("--home", type=FilledPath(path_type=Path, file_okay=False), metavar="DIR", help="As for 'seatrial up'.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON instead of shell lines.")
 def command(*, home: Path | None, is_json: bool) -> int:
-    """Print the variables that point AWS's clients at the platform: eval "$(seatrial env)"."""
+    """Print the variables that point AWS's clients at the platform: eval "$(seatrial env)".
+
+    Of a platform that asks for a key, they show it.
+    """
     platform = require_platform(home_directory(home))
-    variables = {name: value.format(port=platform.port) for name, value in ENVIRONMENT.items()}
+    variables = client_environment(platform)
     with Output() as out:
         if is_json:
             out.result(variables)

@@ -12,20 +12,25 @@ _BACKLOG = 4096
 
 
 def listen(port: PublishedPort) -> socket.socket:
-    """A listening socket at the host's side of a published port.
+    """A listening socket at the host's side of a published port. Errors as ``listen_at``."""
+    return listen_at(port.host_address, port.host_port)
+
+
+def listen_at(address: str, port: int) -> socket.socket:
+    """A listening socket of the host.
 
     Raises:
         EngineError: the port is taken, or the address is not the host's.
     """
-    family = socket.AF_INET6 if ":" in port.host_address else socket.AF_INET
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((port.host_address, port.host_port))
+        listener.bind((address, port))
         listener.listen(_BACKLOG)
     except (OSError, UnicodeError) as error:  # the latter for what can be no host's name
         listener.close()
-        raise _cannot_listen(port, error) from error
+        raise _cannot_listen(address, port, error) from error
     return listener
 
 
@@ -57,14 +62,14 @@ def resolve(host_address: str) -> str:
     return address
 
 
-def _cannot_listen(port: PublishedPort, error: OSError | UnicodeError) -> EngineError:
-    where = f"{port.host_address}:{port.host_port}"
+def _cannot_listen(address: str, port: int, error: OSError | UnicodeError) -> EngineError:
+    where = f"{address}:{port}"
     if isinstance(error, UnicodeError):
         return _port_refused(where, "no such address")
     if error.errno == errno.EADDRINUSE:
         return EngineError(
             "port-taken",
-            f"port {port.host_port} is taken by another program",
+            f"port {port} is taken by another program",
             where=where,
             fix="choose another port, or 0 for any free one",
         )

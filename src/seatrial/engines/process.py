@@ -28,7 +28,6 @@ from seatrial.engines.launcher.container import EXECUTE_STEP
 from seatrial.engines.plan import Plan
 from seatrial.engines.program import Program
 
-
 LOOPBACK = "127.0.0.1"
 """A host port is found where the host has it: in a network of its own, the container's loopback leads on to it."""
 

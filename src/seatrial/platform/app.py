@@ -11,21 +11,25 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import functools
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from seatrial.platform.services.members import Handler
+from seatrial.platform.keys import Keyring
+from seatrial.platform.services.members import CallerHandler, Handler
+from seatrial.platform.services.s3.requests import SIGNATURE, BodySource
+from seatrial.platform.services.sessions import Session
 from seatrial.platform.wire import protocols
-from seatrial.platform.wire.authentication import authenticate
+from seatrial.platform.wire.authentication import authenticate, security_token
 from seatrial.platform.wire.errors import ServiceError, validation_error
 from seatrial.platform.wire.identify import Identified, identify, resolve_operation
 from seatrial.platform.wire.request import Headers, WireRequest, WireResponse
-from seatrial.platform.wire.signing import FindKey
+from seatrial.platform.wire.signing import Signature
 from seatrial.platform.wire.validation import validate
 from seatrial.platform.wire.waiters import is_waiter
 
@@ -42,6 +46,9 @@ BODY_MAX_BYTES = 32 << 20
 
 HANDLER_THREADS = 8
 
+_UNREAD: Iterator[bytes] = iter(())
+"""Says that a body is still to come; nobody reads it from here."""
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "host.docker.internal"})
 
 
@@ -52,38 +59,53 @@ class Services:
     s3: ASGIApplication
     handlers: Mapping[str, Mapping[str, Handler]]
     """Service → operation → handler; each runs in a thread."""
+    caller_handlers: Mapping[str, Mapping[str, CallerHandler]] = field(default_factory=dict)
+    """The same for operations whose answer depends on who asks."""
+    find_session: Callable[[str], Session | None] = lambda _token: None
+    """The session that a security token is of, if we issued it."""
+    host_bucket: Callable[[str], str] = lambda _host: ""
+    """The bucket that a ``Host`` header names, which S3's old signatures cover."""
     hold: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = field(default_factory=dict)
     """Operation of SageMaker → returns when what a waiter asks about has changed."""
 
 
 class Door:
-    """The ASGI application of the platform.
+    """What all listeners of the platform lead to.
 
     Args:
         services: Where requests go.
-        find_key: The configured keys; ``None`` lets everybody in, which only a loopback address may do.
     """
 
-    def __init__(self, services: Services, *, find_key: FindKey | None = None) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._find_key = find_key
         self._threads = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="handler")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send, *, keyring: Keyring | None) -> None:
+        """Answer one request, as an ASGI application does.
+
+        Args:
+            scope: ASGI's.
+            receive: ASGI's.
+            send: ASGI's.
+            keyring: The keys to ask for; ``None`` lets everybody in, which only a loopback address may do.
+        """
         if scope["type"] != "http":
             return
         request = _head_of(scope)
         identified = identify(request)
         request_id = secrets.token_hex(16)
+        body = BodySource(receive, dict(request.headers))
         try:
-            self._check_origin(request)
+            if keyring is None:
+                _check_origin(request)
             if identified.service == "s3" and not _is_form(request):
-                self._authenticate(request, identified)
+                # The body is not here yet, and so is compared with its signature by the service.
+                scope[SIGNATURE] = self._authenticate(request, identified, keyring, has_body=False)
                 await self._services.s3(scope, receive, send)
                 return
-            request = await _with_body(request, receive)
+            request = await _with_body(request, body.receive)
             identified = identify(request)
-            self._authenticate(request, identified)
+            self._authenticate(request, identified, keyring)
             response = await self._answer(request, identified, request_id)
         except ServiceError as error:
             response = protocols.serialise_error(identified, error, request_id, request=request)
@@ -93,34 +115,35 @@ class Door:
             response = protocols.serialise_error(
                 identified, ServiceError("InternalFailure", what, 500, is_sender_fault=False), request_id
             )
-        await _send(response, send)
+        await _send(response, send, is_last=not await body.drain())
 
     def close(self) -> None:
         """Wait for the handlers that are at work."""
         self._threads.shutdown()
 
-    def _authenticate(self, request: WireRequest, identified: Identified) -> None:
-        if self._find_key is not None:
-            now = datetime.datetime.now(datetime.timezone.utc)
-            authenticate(request, identified, find_key=self._find_key, now=now)
+    def _authenticate(
+        self, request: WireRequest, identified: Identified, keyring: Keyring | None, *, has_body: bool = True
+    ) -> Signature | None:
+        if keyring is None:
+            return None
+        return authenticate(
+            request if has_body else replace(request, stream=_UNREAD),
+            identified,
+            find_key=keyring.finder(security_token(request)),
+            now=datetime.datetime.now(datetime.timezone.utc),
+            host_bucket=self._services.host_bucket(request.headers.get("host") or ""),
+        )
 
-    def _check_origin(self, request: WireRequest) -> None:
-        """A web page must not use a door that asks for no key: neither with its own name for us nor from elsewhere."""
-        if self._find_key is not None:
-            return
-        host = urlsplit(f"//{request.headers.get('host') or ''}")
-        name = f"[{host.hostname}]" if ":" in (host.hostname or "") else host.hostname or ""
-        is_ours = name in LOOPBACK_HOSTS or name.endswith((".localhost", ".127.0.0.1"))
-        if not is_ours or request.headers.get("origin"):
-            raise ServiceError(
-                "AccessDeniedException",
-                f"Seatrial answers without a key at its loopback address only, and no web page; found Host {name!r}.",
-                403,
-            )
+    def _find_handler(self, request: WireRequest, service: str, operation: str) -> Handler | None:
+        of_caller = self._services.caller_handlers.get(service, {}).get(operation)
+        if of_caller is None:
+            return self._services.handlers.get(service, {}).get(operation)
+        token = security_token(request)
+        return functools.partial(of_caller, None if token is None else self._services.find_session(token))
 
     async def _answer(self, request: WireRequest, identified: Identified, request_id: str) -> WireResponse:
         operation = resolve_operation(identified)
-        handler = self._services.handlers.get(identified.service, {}).get(operation.name)
+        handler = self._find_handler(request, identified.service, operation.name)
         if handler is None:
             raise ServiceError(
                 "UnknownOperationException",
@@ -139,6 +162,19 @@ class Door:
         loop = asyncio.get_running_loop()
         output = await loop.run_in_executor(self._threads, handler, dict(parsed.parameters))
         return protocols.serialise_output(identified, operation, output, request_id)
+
+
+def _check_origin(request: WireRequest) -> None:
+    """A web page must not use a door that asks for no key: neither with its own name for us nor from elsewhere."""
+    host = urlsplit(f"//{request.headers.get('host') or ''}")
+    name = f"[{host.hostname}]" if ":" in (host.hostname or "") else host.hostname or ""
+    is_ours = name in LOOPBACK_HOSTS or name.endswith((".localhost", ".127.0.0.1"))
+    if not is_ours or request.headers.get("origin"):
+        raise ServiceError(
+            "AccessDeniedException",
+            f"Seatrial answers without a key at its loopback address only, and no web page; found Host {name!r}.",
+            403,
+        )
 
 
 def _head_of(scope: Scope) -> WireRequest:
@@ -173,11 +209,14 @@ async def _with_body(request: WireRequest, receive: Receive) -> WireRequest:
     )
 
 
-async def _send(response: WireResponse, send: Send) -> None:
+async def _send(response: WireResponse, send: Send, *, is_last: bool) -> None:
+    """Send an answer; after the last one the connection is closed, as a part of the request is still to come on it."""
     body = response.body
     if not isinstance(body, bytes):
         raise TypeError("a handler of the platform answers with one document")
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
     headers.append((b"content-length", str(len(body)).encode()))
+    if is_last:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

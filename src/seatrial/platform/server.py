@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import ipaddress
 import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seatrial.contract.names import LOCAL_ACCOUNT_ID, LOCAL_REGION
 from seatrial.core.errors import ConfigError, SeatrialError
@@ -25,9 +26,13 @@ from seatrial.platform.jobs.capacity import Capacity
 from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.stored_training import StoredTraining, Surroundings
 from seatrial.platform.jobs.training_runner import TrainingRunner
+from seatrial.platform.keys import KEYS_FILE, Keyring, make_keys_file, read_keys
+from seatrial.platform.listeners import Listeners, addresses_of
 from seatrial.platform.logs.store import LogStore
+from seatrial.platform.services.container_access import ContainerAccess
 from seatrial.platform.services.iam import IamService
 from seatrial.platform.services.logs import LogsService
+from seatrial.platform.services.s3.addresses import bucket_of_host
 from seatrial.platform.services.s3.app import S3Service
 from seatrial.platform.services.sagemaker.tags import Tags
 from seatrial.platform.services.sagemaker.training import Site, TrainingJobs, channel_source, metric_scanner
@@ -38,16 +43,12 @@ from seatrial.platform.store.resources import Kind, Resource, ResourceStore
 from seatrial.platform.wire import models
 from seatrial.platform.wire.waiters import HOLD_LIMIT_SECONDS
 
-if TYPE_CHECKING:
-    import uvicorn
-
 LOG = logging.getLogger(__name__)
 
 DEFAULT_PORT = 4577
 PLATFORM_LABEL = "seatrial.platform"
 """Label of a container: the platform whose job it is."""
 
-_START_POLL_SECONDS = 0.01
 PRELOADED_SERVICES = ("sagemaker", "sts", "iam", "logs")
 
 
@@ -57,8 +58,11 @@ class PlatformSettings:
 
     home: Path
     """Holds everything that survives: ``objects/``, ``logs/``, ``state.db``; and ``jobs/``, where jobs work."""
-    host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    bind: str | None = None
+    """An address or a host's name to listen at beside 127.0.0.1, for those who have a key."""
+    keys: Path | None = None
+    """A file of keys; ``None`` takes, and makes, the one in the home directory."""
     max_jobs: int = 2
     """Training jobs that run at once."""
     region: str = LOCAL_REGION
@@ -91,6 +95,7 @@ class Platform:
 
     Raises:
         ConfigError: another platform has the home directory, or what lies in it cannot be read.
+        EngineError: the address cannot be had.
     """
 
     def __init__(self, settings: PlatformSettings) -> None:
@@ -105,6 +110,9 @@ class Platform:
         logs = LogStore(home / "logs")
         engines = Engines()
         platform_id = _made_once(home / "id", lambda: secrets.token_hex(8).encode()).decode()
+        sessions = Sessions(_made_once(home / "secret", lambda: secrets.token_bytes(32)))
+        self.listeners = Listeners(port=settings.port, bind=settings.bind, keyring=_keyring(settings, sessions))
+        self._exit.callback(self.listeners.close)
         surroundings = Surroundings(
             region=settings.region,
             objects=objects,
@@ -114,7 +122,7 @@ class Platform:
             channel_source=channel_source,
             metric_scanner=metric_scanner,
             labels={PLATFORM_LABEL: platform_id},
-            container_environment=lambda _engine: {},
+            platform_access=ContainerAccess(settings.region, sessions, self.listeners.port_for).of_training_job,
         )
         runner = TrainingRunner(
             store,
@@ -127,16 +135,19 @@ class Platform:
         self._exit.callback(s3.close)
         site = Site(settings.region, settings.account_id)
         training_jobs = TrainingJobs(store, objects, runner, engines.engine_for, site)
-        sessions = Sessions(_made_once(home / "secret", lambda: secrets.token_bytes(32)))
+        sts = StsService(settings.account_id, sessions)
         self.door = Door(
             Services(
                 s3=s3,
                 handlers={
                     "sagemaker": {**training_jobs.handlers(), **Tags(store).handlers()},
-                    "sts": StsService(settings.account_id, sessions).handlers(),
+                    "sts": sts.handlers(),
                     "iam": IamService(store, settings.account_id).handlers(),
                     "logs": LogsService(logs, account_id=settings.account_id, region=settings.region).handlers(),
                 },
+                caller_handlers={"sts": sts.caller_handlers()},
+                find_session=sessions.read,
+                host_bucket=bucket_of_host,
                 hold={"DescribeTrainingJob": _hold_training_job(store)},
             )
         )
@@ -155,35 +166,15 @@ def run_platform(settings: PlatformSettings, on_ready: Callable[[int], None]) ->
         on_ready: Called with the port once requests are answered.
 
     Raises:
-        ConfigError: as ``Platform``, or the address cannot be had.
+        ConfigError: as ``Platform``.
+        EngineError: as ``Platform``.
     """
-    import uvicorn  # noqa: PLC0415 (what it brings is needed by this command only)
-
     models.preload(PRELOADED_SERVICES)
     platform = Platform(settings)
     try:
-        config = uvicorn.Config(
-            platform.door,
-            host=settings.host,
-            port=settings.port,
-            log_level="warning",
-            lifespan="off",
-            access_log=False,
-            timeout_keep_alive=75,
-            server_header=False,
-        )
-        asyncio.run(_serve(uvicorn.Server(config), on_ready))
+        asyncio.run(platform.listeners.serve(platform.door, on_ready))
     finally:
         platform.close()
-
-
-async def _serve(server: uvicorn.Server, on_ready: Callable[[int], None]) -> None:
-    serving = asyncio.create_task(server.serve())
-    while not server.started and not serving.done():
-        await asyncio.sleep(_START_POLL_SECONDS)
-    if server.started:
-        on_ready(server.servers[0].sockets[0].getsockname()[1])
-    await serving
 
 
 def _hold_training_job(store: ResourceStore) -> Callable[[Mapping[str, Any]], Any]:
@@ -228,6 +219,22 @@ def _clean_up_after(interrupted: list[Resource], engines: Engines, platform_id: 
             LOG.warning("containers of an earlier platform may still run: %s", error.sentence())
     for name in images:
         remove_tree(work_root / name)
+
+
+def keys_file(settings: PlatformSettings) -> Path | None:
+    """Where the keys are that a platform asks for; ``None`` when it listens at loopback addresses only."""
+    if all(ipaddress.ip_address(address).is_loopback for address in addresses_of(settings.bind)):
+        return None
+    return settings.keys or settings.home / KEYS_FILE
+
+
+def _keyring(settings: PlatformSettings, sessions: Sessions) -> Keyring:
+    path = keys_file(settings)
+    if path is None:
+        return Keyring(sessions=sessions)
+    if settings.keys is None:
+        make_keys_file(path)
+    return Keyring(sessions=sessions, configured=read_keys(path))
 
 
 def _made_once(path: Path, make: Callable[[], bytes]) -> bytes:

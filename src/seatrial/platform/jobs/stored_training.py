@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
@@ -41,6 +41,14 @@ class Log(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformAccess:
+    """Where the platform is reached from inside a container, and with which credentials; empty: not at all."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    host_ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What every job of a platform shares."""
 
@@ -55,8 +63,8 @@ class Surroundings:
     metric_scanner: Callable[[Mapping[str, Any]], MetricScanner]
     labels: Mapping[str, str]
     """Of every container, where the engine has labels."""
-    container_environment: Callable[[Engine], Mapping[str, str]]
-    """Where the platform is reached from inside a container, and with which credentials."""
+    platform_access: Callable[[Engine, Mapping[str, Any]], PlatformAccess]
+    """For a job's request."""
 
 
 class StoredTraining(PreparedJob):
@@ -81,7 +89,7 @@ class StoredTraining(PreparedJob):
         engine = surroundings.engine_for(request["AlgorithmSpecification"]["TrainingImage"])
         self.job = TrainingJob(
             engine,
-            self._training_request(request, surroundings.container_environment(engine)),
+            self._training_request(request, surroundings.platform_access(engine, request)),
             on_phase=on_phase,
             on_line=self._take_line,
             deliver=self._deliver,
@@ -109,7 +117,7 @@ class StoredTraining(PreparedJob):
             self._log.write(line)
         self._scanner.scan(line, time.time())
 
-    def _training_request(self, request: Mapping[str, Any], environment: Mapping[str, str]) -> TrainingRequest:
+    def _training_request(self, request: Mapping[str, Any], access: PlatformAccess) -> TrainingRequest:
         algorithm = request["AlgorithmSpecification"]
         stopping = request["StoppingCondition"]
         channels = request.get("InputDataConfig", ())
@@ -123,7 +131,8 @@ class StoredTraining(PreparedJob):
             compresses_model=record.compresses_model(request),
             hyperparameters=request.get("HyperParameters", {}),
             channels={one["ChannelName"]: self._around.channel_source(self._around.objects, one) for one in channels},
-            environment={**environment, **request.get("Environment", {})},
+            environment={**access.environment, **request.get("Environment", {})},
+            host_ports=access.host_ports,
             labels=self._around.labels,
             instance_type=request["ResourceConfig"].get("InstanceType", "ml.m5.large"),
             entrypoint=tuple(entrypoint) if entrypoint else None,

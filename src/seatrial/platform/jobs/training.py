@@ -57,6 +57,8 @@ class TrainingRequest:
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, ChannelSource] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    host_ports: tuple[int, ...] = ()
+    """Of this host, for the container to reach: see ``ContainerSpec``."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Of the container, where the engine has labels."""
     entrypoint: tuple[str, ...] | None = None
@@ -210,6 +212,7 @@ class TrainingJob:
             ),
             mounts=tuple(Mount(source=opt_ml.root / name, target=OPT_ML / name) for name in SHARED_DIRECTORIES),
             network=Network.ISOLATED if self._request.is_isolated else Network.PRIVATE,
+            host_ports=self._request.host_ports,
             labels=self._request.labels,
         )
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from seatrial.platform.services.members import Handler, Members
-from seatrial.platform.services.roles import DEFAULT_ROLE_NAME, assumed_role_arn, role_id
+from seatrial.platform.services.members import CallerHandler, Handler, Members
+from seatrial.platform.services.roles import DEFAULT_ROLE_NAME, assumed_role_arn, parse_role_arn, role_id
 from seatrial.platform.services.sessions import Session, Sessions
 from seatrial.platform.wire.errors import ServiceError, validation_error
 
@@ -30,8 +29,6 @@ ASSUME_ROLE_DEFAULT_SECONDS = 3_600
 """Source: API_AssumeRole."""
 SESSION_TOKEN_DEFAULT_SECONDS = 43_200
 """Source: API_GetSessionToken."""
-
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[!-~]*/)?([\w+=,.@-]{1,64})", re.ASCII)
 
 
 def utc_now() -> datetime.datetime:
@@ -55,12 +52,15 @@ class StsService:
     def handlers(self) -> dict[str, Handler]:
         """By operation."""
         return {
-            "GetCallerIdentity": self.get_caller_identity,
             "AssumeRole": self.assume_role,
             "GetSessionToken": self.get_session_token,
         }
 
-    def get_caller_identity(self, _: dict[str, Any], session: Session | None = None) -> dict[str, Any]:
+    def caller_handlers(self) -> dict[str, CallerHandler]:
+        """By operation, those whose answer depends on who asks."""
+        return {"GetCallerIdentity": self.get_caller_identity}
+
+    def get_caller_identity(self, session: Session | None, _: dict[str, Any]) -> dict[str, Any]:
         """An assumed role in any case: SDK v3 takes the execution role from it.
 
         Args:
@@ -81,12 +81,12 @@ class StsService:
             ServiceError: ValidationError, it is no ARN of a role; AccessDenied, it is of another account.
         """
         arn = parameters["RoleArn"]
-        found = _ROLE_ARN.fullmatch(arn)
+        found = parse_role_arn(arn)
         if found is None:
             raise validation_error(f"{arn} is invalid", service="sts")
-        account_id, role_name = found.groups()
+        account_id, role_name = found
         if account_id != self._account_id:
-            caller = self.get_caller_identity({})["Arn"]
+            caller = self.get_caller_identity(None, {})["Arn"]
             what = f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {arn}"
             raise ServiceError("AccessDenied", what, 403)
         session_name = parameters["RoleSessionName"]

@@ -28,7 +28,7 @@ def authenticate(
         host_bucket: The bucket of a virtual-host style S3 request.
 
     Returns:
-        What is needed to check a streamed body: see ``Signature.payload`` and ``aws_chunked``.
+        What is needed to check a streamed body: see ``Signature.payload`` and ``chunk_signatures``.
 
     Raises:
         ServiceError: the request is not let in.
@@ -36,3 +36,11 @@ def authenticate(
     if identified.protocol == "rest-xml" and signing_v2.is_version_2(request):
         return signing_v2.verify_v2(request, find_key=find_key, now=now, host_bucket=host_bucket)
     return signing.verify(request, identified, find_key=find_key, now=now)
+
+
+def security_token(request: WireRequest) -> str | None:
+    """The token of temporary credentials, from the header or from a presigned address; ``None`` without one."""
+    token = request.headers.get("x-amz-security-token")
+    if token is not None:
+        return token
+    return next((value for name, value in request.query_pairs() if name.lower() == "x-amz-security-token"), None)

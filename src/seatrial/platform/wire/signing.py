@@ -4,7 +4,7 @@ What is signed is the canonical request: method, path, query, chosen headers, an
 it is sent; every other service signs it normalised and encoded a second time. Sources:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html;
 https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html. S3's version 2 is in ``signing_v2``, the
-chunks of a streamed body in ``aws_chunked``.
+chunks of a streamed body in ``chunk_signatures``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Signature:
         access_key_id: Whose.
         region: Of the scope; empty for version 2.
         payload: ``x-amz-content-sha256`` as it was signed: a hash in hex, ``UNSIGNED-PAYLOAD``, or a ``STREAMING-…``
-            form. When the body is a stream and this is a hash, pass the stream through ``aws_chunked.check_sha256``.
+            form. A body that is a stream has still to be compared with it.
         seed: The signature itself, from which those of chunks go on.
         signing_key: For chunks.
         signed_at: ``YYYYMMDDTHHMMSSZ``.

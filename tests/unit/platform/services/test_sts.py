@@ -18,7 +18,7 @@ ROLE = "arn:aws:iam::000000000000:role/service-role/MyRole"
 
 
 def test_get_caller_identity_is_an_assumed_role(call_sts: Call) -> None:
-    output = call_sts("GetCallerIdentity")
+    output = StsService("000000000000", Sessions(b"secret")).get_caller_identity(None, {})
 
     assert output["Arn"] == "arn:aws:sts::000000000000:assumed-role/SageMakerRole/seatrial"
     assert output["Account"] == "000000000000"
@@ -41,7 +41,7 @@ def test_assume_role_gives_credentials_that_are_known_again(call_sts: Call, sess
     assert session.access_key_id == credentials["AccessKeyId"]
     assert session.secret_access_key == credentials["SecretAccessKey"]
     assert session.expires_at == credentials["Expiration"]
-    identity = StsService("000000000000", sessions).get_caller_identity({}, session)
+    identity = StsService("000000000000", sessions).get_caller_identity(session, {})
     assert identity["Arn"] == output["AssumedRoleUser"]["Arn"]
     assert identity["UserId"] == output["AssumedRoleUser"]["AssumedRoleId"]
 

@@ -33,7 +33,7 @@ def split_address(host: str, raw_path: bytes, base_hosts: Sequence[str] = BASE_H
     except UnicodeDecodeError:
         raise S3Error("InvalidURI") from None
     path = path.removeprefix("/")
-    bucket = _bucket_of_host(host, base_hosts)
+    bucket = bucket_of_host(host, base_hosts)
     if bucket:
         return bucket, path
     bucket, _, key = path.partition("/")
@@ -60,7 +60,8 @@ def check_bucket_name(name: str) -> None:
         raise S3Error("InvalidBucketName", BucketName=name)
 
 
-def _bucket_of_host(host: str, base_hosts: Sequence[str]) -> str:
+def bucket_of_host(host: str, base_hosts: Sequence[str] = BASE_HOSTS) -> str:
+    """The bucket in a ``Host`` header; empty when it names none."""
     name = host.partition(":")[0].lower()
     for base in base_hosts:
         if name.endswith("." + base):

@@ -18,6 +18,7 @@ from seatrial.platform.services.s3 import xml
 from seatrial.platform.services.s3.chunked import ChunkedDecoder, ChunkedError
 from seatrial.platform.services.s3.errors import S3Error
 from seatrial.platform.services.s3.requests import Receive, S3Request
+from seatrial.platform.wire.chunk_signatures import SIGNED, SIGNED_WITH_TRAILER, UNSIGNED_WITH_TRAILER, ChunkSignatures
 
 BATCH_BYTES = 1 << 20
 """A body up to this size needs one visit to a thread; a larger one is written in such pieces."""
@@ -116,13 +117,11 @@ class Bodies:
     Args:
         store: Where to.
         executor: Where files are written and bytes are hashed.
-        verifies_payload_hashes: Whether ``x-amz-content-sha256`` is compared; needed where signatures are verified.
     """
 
-    def __init__(self, store: ObjectStore, executor: Executor, *, verifies_payload_hashes: bool) -> None:
+    def __init__(self, store: ObjectStore, executor: Executor) -> None:
         self._store = store
         self._executor = executor
-        self._verifies_payload_hashes = verifies_payload_hashes
 
     async def in_thread(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run what touches files off the event loop."""
@@ -137,9 +136,9 @@ class Bodies:
             S3Error: the body is not what its headers say.
             ClientGoneError: it did not arrive.
         """
-        promises = read_promises(request.headers, verifies_payload_hash=self._verifies_payload_hashes)
+        promises = read_promises(request.headers, verifies_payload_hash=request.signature is not None)
         wanted = {*algorithms, *promises.algorithms, *(["SHA256"] if promises.sha256 else [])}
-        decoder = ChunkedDecoder() if promises.is_chunked else None
+        decoder = ChunkedDecoder(_chunk_signatures(request)) if promises.is_chunked else None
         loop = asyncio.get_running_loop()
 
         def begin(pieces: list[Bytes]) -> Incoming:
@@ -174,7 +173,7 @@ class Bodies:
                 incoming, pending = await pending, None
             return await loop.run_in_executor(self._executor, end, incoming, batch)
         except ChunkedError as error:
-            raise S3Error("IncompleteBody", str(error)) from None
+            raise S3Error(error.code, str(error)) from None
         finally:
             if pending is not None:
                 results = await asyncio.gather(pending, return_exceptions=True)
@@ -190,8 +189,8 @@ class Bodies:
             ClientGoneError: it did not arrive.
         """
         headers = {"content-length": "0", **request.headers}
-        promises = read_promises(headers, verifies_payload_hash=self._verifies_payload_hashes)
-        decoder = ChunkedDecoder() if promises.is_chunked else None
+        promises = read_promises(headers, verifies_payload_hash=request.signature is not None)
+        decoder = ChunkedDecoder(_chunk_signatures(request)) if promises.is_chunked else None
         body = bytearray()
         try:
             async with aclosing(_pieces(request.receive, decoder)) as pieces:
@@ -201,7 +200,7 @@ class Bodies:
                         raise S3Error("EntityTooLarge", MaxSizeAllowed=str(xml.BODY_MAX_BYTES))
             _verify(_InMemory(bytes(body)), promises, decoder)
         except ChunkedError as error:
-            raise S3Error("IncompleteBody", str(error)) from None
+            raise S3Error(error.code, str(error)) from None
         return bytes(body)
 
 
@@ -219,6 +218,22 @@ class _InMemory:
         checksum = new_checksum(algorithm)
         checksum.update(self._body)
         return render_checksum(checksum.digest())
+
+
+def _chunk_signatures(request: S3Request) -> ChunkSignatures | None:
+    """How to verify a chunked body; ``None`` where its chunks are not signed, or nobody asked for a key.
+
+    Raises:
+        S3Error: ``NotImplemented``: signed in a way that we cannot verify.
+    """
+    signature = request.signature
+    if signature is None or signature.payload == UNSIGNED_WITH_TRAILER:
+        return None
+    if signature.payload in (SIGNED, SIGNED_WITH_TRAILER):
+        return ChunkSignatures(signature)
+    if signature.payload.startswith("STREAMING-"):
+        raise S3Error("NotImplemented", f"Seatrial cannot verify a body of the form {signature.payload}")
+    return None
 
 
 async def _pieces(receive: Receive, decoder: ChunkedDecoder | None) -> AsyncGenerator[Bytes, None]:

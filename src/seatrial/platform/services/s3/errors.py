@@ -74,6 +74,11 @@ _ERRORS: dict[str, tuple[int, str]] = {
         404,
         "The server side encryption configuration was not found",
     ),
+    "SignatureDoesNotMatch": (
+        403,
+        "The request signature we calculated does not match the signature you provided. Check your key and signing "
+        "method.",
+    ),
     "XAmzContentSHA256Mismatch": (400, "The provided 'x-amz-content-sha256' header does not match what was computed."),
 }
 

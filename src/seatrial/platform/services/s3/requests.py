@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.platform.services.s3.errors import S3Error
+from seatrial.platform.wire.signing import Signature
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+SIGNATURE = "seatrial.signature"
+"""Key of an ASGI scope under which the door hands on the signature that it has verified."""
 
 
 class BodySource:
@@ -62,6 +67,8 @@ class S3Request:
     receive: Receive
     account_id: str
     region: str
+    signature: Signature | None = None
+    """What the door has verified; the body is still to be compared with it. ``None``: nobody asked for a key."""
 
     def number(self, name: str, default: int, *, maximum: int) -> int:
         """A number of the query.
