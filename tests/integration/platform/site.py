@@ -26,8 +26,8 @@ class Site:
         argv = [sys.executable, "-m", "seatrial", *arguments, f"--home={self.home}"]
         return subprocess.run(argv, capture_output=True, text=True, timeout=100, check=False)
 
-    def up(self) -> None:
-        started = self.command("up", "-d", "--port=0")
+    def up(self, *options: str) -> None:
+        started = self.command("up", "-d", "--port=0", *options)
         assert started.returncode == 0, started.stderr
         self.url = json.loads(self.command("status", "--json").stdout)["url"]
 

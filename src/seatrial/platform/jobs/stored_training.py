@@ -63,8 +63,8 @@ class Surroundings:
     metric_scanner: Callable[[Mapping[str, Any]], MetricScanner]
     labels: Mapping[str, str]
     """Of every container, where the engine has labels."""
-    platform_access: Callable[[Engine, Mapping[str, Any]], PlatformAccess]
-    """For a job's request."""
+    platform_access: Callable[[Engine, str, Mapping[str, Any]], PlatformAccess]
+    """For a job of this name and request."""
 
 
 class StoredTraining(PreparedJob):
@@ -89,7 +89,7 @@ class StoredTraining(PreparedJob):
         engine = surroundings.engine_for(request["AlgorithmSpecification"]["TrainingImage"])
         self.job = TrainingJob(
             engine,
-            self._training_request(request, surroundings.platform_access(engine, request)),
+            self._training_request(request, surroundings.platform_access(engine, stored.name, request)),
             on_phase=on_phase,
             on_line=self._take_line,
             deliver=self._deliver,

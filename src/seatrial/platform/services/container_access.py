@@ -71,11 +71,10 @@ class ContainerAccess:
         self._port_for = port_for
         self._now = now
 
-    def of_training_job(self, engine: Engine, request: Mapping[str, Any]) -> PlatformAccess:
+    def of_training_job(self, engine: Engine, name: str, request: Mapping[str, Any]) -> PlatformAccess:
         """What the container of a CreateTrainingJob request gets; nothing when it is isolated or has no way to us."""
         if request.get("EnableNetworkIsolation"):
             return PlatformAccess()
-        name = request["TrainingJobName"]
         try:
             access = engine.host_access()
             port = None if access is None else self._port_for(access)
