@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import functools
+import ipaddress
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
@@ -49,7 +50,8 @@ HANDLER_THREADS = 8
 _UNREAD: Iterator[bytes] = iter(())
 """Says that a body is still to come; nobody reads it from here."""
 
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "host.docker.internal"})
+LOOPBACK_NAMES = frozenset({"localhost", "host.docker.internal"})
+"""What a loopback address is called beside its number; the second is Docker Desktop's for its host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +166,20 @@ class Door:
         return protocols.serialise_output(identified, operation, output, request_id)
 
 
+def is_loopback(address: str) -> bool:
+    """Whether a text is a loopback address; a name is none."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
 def _check_origin(request: WireRequest) -> None:
     """A web page must not use a door that asks for no key: neither with its own name for us nor from elsewhere."""
     host = urlsplit(f"//{request.headers.get('host') or ''}")
-    name = f"[{host.hostname}]" if ":" in (host.hostname or "") else host.hostname or ""
-    is_ours = name in LOOPBACK_HOSTS or name.endswith((".localhost", ".127.0.0.1"))
+    name = host.hostname or ""
+    is_ours = name in LOOPBACK_NAMES or is_loopback(name) or name.endswith((".localhost", ".127.0.0.1"))
     if not is_ours or request.headers.get("origin"):
         raise ServiceError(
             "AccessDeniedException",

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from seatrial.core.errors import EngineError
 from seatrial.engines import ports
 from seatrial.engines.base import HostAccess
-from seatrial.platform.app import Door, Receive, Scope, Send
+from seatrial.platform.app import Door, Receive, Scope, Send, is_loopback
 from seatrial.platform.keys import Keyring
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Listeners:
 
     def _open(self, address: str, port: int) -> Listener:
         opened = ports.listen_at(address, port)
-        keyring = None if ipaddress.ip_address(address).is_loopback else self._keyring
+        keyring = None if is_loopback(address) else self._keyring
         listener = Listener(address, opened.getsockname()[1], keyring, opened)
         self._listeners.append(listener)
         return listener
@@ -163,15 +163,7 @@ def addresses_of(bind: str | None) -> tuple[str, ...]:
 
 def is_local(scope: Scope) -> bool:
     """Whether both ends of a request's connection are loopback addresses, which no other machine can make up."""
-    return all(_is_loopback((scope.get(end) or ("",))[0]) for end in ("client", "server"))
-
-
-def _is_loopback(text: str) -> bool:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+    return all(is_loopback((scope.get(end) or ("",))[0]) for end in ("client", "server"))
 
 
 def _server(door: Door, listener: Listener) -> uvicorn.Server:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import ipaddress
 import logging
 import os
 import secrets
@@ -21,7 +20,7 @@ from seatrial.engines.base import Engine
 from seatrial.engines.process import ProcessEngine
 from seatrial.engines.program import is_program_directory
 from seatrial.objects.files import FileStore
-from seatrial.platform.app import Door, Services
+from seatrial.platform.app import Door, Services, is_loopback
 from seatrial.platform.jobs.capacity import Capacity
 from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.stored_training import StoredTraining, Surroundings
@@ -223,7 +222,7 @@ def _clean_up_after(interrupted: list[Resource], engines: Engines, platform_id: 
 
 def keys_file(settings: PlatformSettings) -> Path | None:
     """Where the keys are that a platform asks for; ``None`` when it listens at loopback addresses only."""
-    if all(ipaddress.ip_address(address).is_loopback for address in addresses_of(settings.bind)):
+    if all(is_loopback(address) for address in addresses_of(settings.bind)):
         return None
     return settings.keys or settings.home / KEYS_FILE
 
