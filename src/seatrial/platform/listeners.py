@@ -72,7 +72,7 @@ class Listeners:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._door: Door | None = None
         try:
-            for address in addresses_of(bind):
+            for address in addresses_of(None if bind is None else ports.resolve(bind)):
                 port = self._open(address, port).port
         except BaseException:
             self.close()
@@ -150,12 +150,8 @@ class Listeners:
 
 
 def addresses_of(bind: str | None) -> tuple[str, ...]:
-    """The IP addresses to listen at.
-
-    Raises:
-        EngineError: there is no such address.
-    """
-    address = LOOPBACK if bind is None else ports.resolve(bind)
+    """The IP addresses to listen at, for one that is asked for beside 127.0.0.1."""
+    address = bind or LOOPBACK
     if address == LOOPBACK or ipaddress.ip_address(address).is_unspecified:
         return (address,)
     return (LOOPBACK, address)

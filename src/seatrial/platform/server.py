@@ -16,6 +16,7 @@ from typing import Any
 from seatrial.contract.names import LOCAL_ACCOUNT_ID, LOCAL_REGION
 from seatrial.core.errors import ConfigError, SeatrialError
 from seatrial.core.trees import remove_tree
+from seatrial.engines import ports
 from seatrial.engines.base import Engine
 from seatrial.engines.process import ProcessEngine
 from seatrial.engines.program import is_program_directory
@@ -26,7 +27,7 @@ from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.stored_training import StoredTraining, Surroundings
 from seatrial.platform.jobs.training_runner import TrainingRunner
 from seatrial.platform.keys import KEYS_FILE, Keyring, make_keys_file, read_keys
-from seatrial.platform.listeners import Listeners, addresses_of
+from seatrial.platform.listeners import Listeners
 from seatrial.platform.logs.store import LogStore
 from seatrial.platform.services.container_access import ContainerAccess
 from seatrial.platform.services.iam import IamService
@@ -222,7 +223,7 @@ def _clean_up_after(interrupted: list[Resource], engines: Engines, platform_id: 
 
 def keys_file(settings: PlatformSettings) -> Path | None:
     """Where the keys are that a platform asks for; ``None`` when it listens at loopback addresses only."""
-    if all(is_loopback(address) for address in addresses_of(settings.bind)):
+    if settings.bind is None or is_loopback(ports.resolve(settings.bind)):
         return None
     return settings.keys or settings.home / KEYS_FILE
 
