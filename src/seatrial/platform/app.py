@@ -1,6 +1,6 @@
 """The one door: what happens to a request, step by step.
 
-    identify → authenticate → parse → validate → dispatch → serialise
+    identify → authenticate → parse → validate → judge members → dispatch → serialise
 
 S3 goes its own way after the second step: its bodies are streams. Everything else is a small document that a handler
 turns into another one. A Describe of a botocore waiter is answered when the resource has changed, so that a waiter
@@ -19,14 +19,21 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from seatrial.platform.services.members import Handler
+from seatrial.platform.services.handlers import Handler
 from seatrial.platform.wire import protocols
 from seatrial.platform.wire.authentication import authenticate
-from seatrial.platform.wire.errors import ServiceError, validation_error
+from seatrial.platform.wire.errors import ServiceError, not_emulated, unknown_members, unsupported_operation
 from seatrial.platform.wire.identify import Identified, identify, resolve_operation
+from seatrial.platform.wire.operations import (
+    Declaration,
+    Found,
+    Use,
+    members_not_acted_on,
+    render_without_effect,
+)
 from seatrial.platform.wire.request import Headers, WireRequest, WireResponse
 from seatrial.platform.wire.signing import FindKey
-from seatrial.platform.wire.validation import validate
+from seatrial.platform.wire.validation import render_java, validate
 from seatrial.platform.wire.waiters import is_waiter
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +59,8 @@ class Services:
     s3: ASGIApplication
     handlers: Mapping[str, Mapping[str, Handler]]
     """Service → operation → handler; each runs in a thread."""
+    declarations: Mapping[str, Mapping[str, Declaration]]
+    """Service → operation → what it does with each member."""
     hold: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = field(default_factory=dict)
     """Operation of SageMaker → returns when what a waiter asks about has changed."""
 
@@ -67,6 +76,7 @@ class Door:
     def __init__(self, services: Services, *, find_key: FindKey | None = None) -> None:
         self._services = services
         self._find_key = find_key
+        self._said: set[str] = set()
         self._threads = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="handler")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,25 +130,37 @@ class Door:
 
     async def _answer(self, request: WireRequest, identified: Identified, request_id: str) -> WireResponse:
         operation = resolve_operation(identified)
-        handler = self._services.handlers.get(identified.service, {}).get(operation.name)
-        if handler is None:
-            raise ServiceError(
-                "UnknownOperationException",
-                f"Seatrial does not emulate {operation.name} of {identified.service}.",
-                400,
-            )
+        declaration = self._services.declarations.get(identified.service, {}).get(operation.name)
+        if declaration is None:
+            raise unsupported_operation(operation.name, service=identified.service, protocol=identified.protocol)
         parsed = protocols.parse_request(identified, operation, request)
         if parsed.unknown:
-            raise validation_error(
-                f"{operation.name} has no member {', '.join(parsed.unknown)}.", service=identified.service
-            )
+            raise unknown_members(parsed.unknown, operation=operation.name, service=identified.service)
         validate(operation, parsed.parameters)
+        self._judge_members(declaration, parsed.parameters)
+        handler = self._services.handlers[identified.service][operation.name]
         hold = self._services.hold.get(operation.name) if is_waiter(request.headers) else None
         if hold is not None:
             await hold(parsed.parameters)
         loop = asyncio.get_running_loop()
         output = await loop.run_in_executor(self._threads, handler, dict(parsed.parameters))
         return protocols.serialise_output(identified, operation, output, request_id)
+
+    def _judge_members(self, declaration: Declaration, parameters: Mapping[str, Any]) -> None:
+        """Refuse what is not emulated; say once what nothing acts on."""
+        for found in members_not_acted_on(declaration, parameters):
+            if found.use in {Use.REFUSED, Use.UNDECLARED}:
+                raise _refusal(declaration, found)
+            line = render_without_effect(declaration, found)
+            if line not in self._said:
+                self._said.add(line)
+                LOG.warning("%s", line)
+
+
+def _refusal(declaration: Declaration, found: Found) -> ServiceError:
+    value = render_java(found.value) if found.path in declaration.only else None
+    why = declaration.refused.get(found.path, "")
+    return not_emulated(found.place or declaration.operation, value, service=declaration.service, why=why)
 
 
 def _head_of(scope: Scope) -> WireRequest:

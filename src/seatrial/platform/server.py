@@ -26,6 +26,7 @@ from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.stored_training import StoredTraining, Surroundings
 from seatrial.platform.jobs.training_runner import TrainingRunner
 from seatrial.platform.logs.store import LogStore
+from seatrial.platform.services.declarations import DECLARATIONS
 from seatrial.platform.services.iam import IamService
 from seatrial.platform.services.logs import LogsService
 from seatrial.platform.services.s3.app import S3Service
@@ -137,6 +138,7 @@ class Platform:
                     "iam": IamService(store, settings.account_id).handlers(),
                     "logs": LogsService(logs, account_id=settings.account_id, region=settings.region).handlers(),
                 },
+                declarations=DECLARATIONS,
                 hold={"DescribeTrainingJob": _hold_training_job(store)},
             )
         )

@@ -12,13 +12,12 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from seatrial.platform.services.members import Handler, Members
+from seatrial.platform.services.handlers import Handler
 from seatrial.platform.services.roles import DEFAULT_ROLE_NAME, role_arn, role_id
 from seatrial.platform.store.resources import (
     AlreadyExistsError,
@@ -29,28 +28,6 @@ from seatrial.platform.store.resources import (
     ResourceStore,
 )
 from seatrial.platform.wire.errors import ServiceError, validation_error
-
-_PAGE = ("Marker", "MaxItems")
-
-MEMBERS: Mapping[str, Members] = MappingProxyType(
-    {
-        "GetRole": Members(acted_on=("RoleName",)),
-        "CreateRole": Members(
-            acted_on=("RoleName", "Path", "AssumeRolePolicyDocument", "Tags"),
-            echoed=("Description", "MaxSessionDuration", "PermissionsBoundary"),
-        ),
-        "DeleteRole": Members(acted_on=("RoleName",)),
-        "ListRoles": Members(acted_on=("PathPrefix", *_PAGE)),
-        "SimulatePrincipalPolicy": Members(acted_on=("PolicySourceArn", "ActionNames", "ResourceArns", *_PAGE)),
-        "AttachRolePolicy": Members(acted_on=("RoleName", "PolicyArn")),
-        "DetachRolePolicy": Members(acted_on=("RoleName", "PolicyArn")),
-        "ListAttachedRolePolicies": Members(acted_on=("RoleName", "PathPrefix", *_PAGE)),
-        "ListRolePolicies": Members(acted_on=("RoleName", *_PAGE)),
-        "PutRolePolicy": Members(acted_on=("RoleName", "PolicyName"), echoed=("PolicyDocument",)),
-        "GetRolePolicy": Members(acted_on=("RoleName", "PolicyName")),
-        "DeleteRolePolicy": Members(acted_on=("RoleName", "PolicyName")),
-    }
-)
 
 DEFAULT_PAGE_ITEMS = 100
 """Source: MaxItems of API_ListRoles."""

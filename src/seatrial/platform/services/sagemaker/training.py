@@ -24,7 +24,7 @@ from seatrial.platform.jobs.metrics import MetricDefinition, MetricScanner
 from seatrial.platform.jobs.object_channel import ObjectChannel
 from seatrial.platform.jobs.staging import ChannelSource, LocalChannel
 from seatrial.platform.jobs.training_runner import TrainingRunner
-from seatrial.platform.services.members import Handler
+from seatrial.platform.services.handlers import Handler
 from seatrial.platform.services.sagemaker.times import moment, with_times
 from seatrial.platform.services.sagemaker.training_admission import check_request, check_update
 from seatrial.platform.store.resources import AlreadyExistsError, Kind, MissingError, Resource, ResourceStore
