@@ -142,9 +142,12 @@ class Door:
         hold = self._services.hold.get(operation.name) if is_waiter(request.headers) else None
         if hold is not None:
             await hold(parsed.parameters)
-        loop = asyncio.get_running_loop()
-        output = await loop.run_in_executor(self._threads, handler, dict(parsed.parameters))
-        return protocols.serialise_output(identified, operation, output, request_id)
+
+        def respond() -> WireResponse:
+            output = handler(dict(parsed.parameters))
+            return protocols.serialise_output(identified, operation, output, request_id)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, respond)
 
     def _judge_members(self, declaration: Declaration, parameters: Mapping[str, Any]) -> None:
         """Refuse what is not emulated; say once what nothing acts on."""
