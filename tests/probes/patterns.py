@@ -49,16 +49,22 @@ def misfit(pattern: str, shortest: int, longest: int | None) -> str | None:
 def _candidates(pattern: str, length: int) -> Iterator[str]:
     """The shortest text of the pattern, and those in which one repetition was made as long as it takes."""
     tree = parser.parse(pattern)
-    shortest = _write(tree, {})
-    yield shortest
-    for repeated in _repetitions(tree):
-        one_more = len(_write(tree, {id(repeated): 1})) - len(shortest)
-        if one_more > 0:
-            times, odd = divmod(length - len(shortest), one_more)
+    repetitions = list(_repetitions(tree))
+    yield _write(tree, {})
+    for more in ({}, *({id(outer): 1} for outer in repetitions)):  # an optional part, and what repeats inside of it
+        shortest = len(_write(tree, more))
+        for repeated in repetitions:
+            one_more = len(_write(tree, _plus(more, repeated, 1))) - shortest
+            times, odd = divmod(length - shortest, one_more) if one_more else (0, 0)
             if times > 0:
-                yield _write(tree, {id(repeated): times})
-            for other in _repetitions(tree) if odd else ():
-                yield _write(tree, {id(repeated): max(times, 0), id(other): odd})
+                longer = _plus(more, repeated, times)
+                yield _write(tree, longer)
+                for other in repetitions if odd else ():
+                    yield _write(tree, _plus(longer, other, odd))
+
+
+def _plus(more: dict[int, int], repeated: Any, times: int) -> dict[int, int]:
+    return {**more, id(repeated): more.get(id(repeated), 0) + times}
 
 
 def _repetitions(tree: Any) -> Iterator[Any]:
