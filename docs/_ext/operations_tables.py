@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from seatrial.platform.services.declarations import DECLARATIONS
+from seatrial.platform.services.s3 import headers, routes
 from seatrial.platform.wire import models
 from seatrial.platform.wire.operations import WHOLE, Declaration, Use, member_paths
 
@@ -57,9 +58,38 @@ def use_text(declaration: Declaration, path: str) -> str:
     return f"{use.value}{f': {values} only, the rest is refused' if values else ''}"
 
 
+def section_of_s3() -> str:
+    """The requests that are routed, and the headers by what becomes of them."""
+    by_address: dict[tuple[str, str], set[str]] = {}
+    for method, level, subresource in (*routes.PLAIN, *routes.WITH_XML, *routes.STREAMING):
+        by_address.setdefault((level, subresource), set()).add(method)
+    requests = [
+        f"| {level} | {f'`{subresource}`' if subresource else ''} | {', '.join(sorted(methods))} |"
+        for (level, subresource), methods in sorted(by_address.items())
+    ]
+    uses = {
+        Use.ACTED_ON: (*headers.ACTED_ON, *(f"{prefix}…" for prefix in headers.ACTED_ON_PREFIXES)),
+        Use.ECHOED: headers.KEPT,
+        Use.REFUSED: (*(f"{prefix}…" for prefix in headers.REFUSED_PREFIXES), *headers.REFUSED_VALUES),
+    }
+    rows = [f"| `{name}` | {use.value} |" for use, names in uses.items() for name in names]
+    return "\n".join(
+        [
+            "## S3\n",
+            "| address | sub-resource | methods |\n|---|---|---|",
+            *requests,
+            "\nAny other sub-resource is refused with `NotImplemented`.",
+            "An `x-amz-` header that is not below has no effect.\n",
+            "| header | |\n|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
 class SupportedOperations(SphinxDirective):
     def run(self) -> list[nodes.Node]:
-        return self.parse_text_to_nodes(page_of_operations(), allow_section_headings=True)
+        return self.parse_text_to_nodes(f"{page_of_operations()}\n{section_of_s3()}", allow_section_headings=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

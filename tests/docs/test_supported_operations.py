@@ -53,3 +53,13 @@ def test_section_of_a_refused_operation_says_why() -> None:
 
 def test_page_has_no_undeclared_member() -> None:
     assert "undeclared" not in operations_tables.page_of_operations()
+
+
+def test_section_of_s3_has_every_route_and_header() -> None:
+    section = operations_tables.section_of_s3()
+
+    assert "| bucket | `tagging` | DELETE, GET, PUT |\n" in section
+    assert "| object |  | DELETE, GET, HEAD, PUT |\n" in section
+    assert "| `x-amz-storage-class` | echoed |\n" in section
+    assert "| `x-amz-meta-…` | acted on |\n" in section
+    assert "| `x-amz-object-lock-…` | refused |\n" in section
