@@ -19,6 +19,7 @@ extensions = [
     "sphinx_click",
     "sphinxcontrib.mermaid",
     "contract_tables",
+    "operations_tables",
 ]
 exclude_patterns = ["_build", "_ext"]
 

@@ -1,6 +1,6 @@
 """The one door: what happens to a request, step by step.
 
-    identify → authenticate → parse → validate → dispatch → serialise
+    identify → authenticate → parse → validate → judge members → dispatch → serialise
 
 S3 goes its own way after the second step: its bodies are streams. Everything else is a small document that a handler
 turns into another one. A Describe of a botocore waiter is answered when the resource has changed, so that a waiter
@@ -22,16 +22,23 @@ from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from seatrial.platform.keys import Keyring
-from seatrial.platform.services.members import CallerHandler, Handler
+from seatrial.platform.services.handlers import CallerHandler, Handler
 from seatrial.platform.services.s3.requests import SIGNATURE, BodySource
 from seatrial.platform.services.sessions import Session
 from seatrial.platform.wire import protocols
 from seatrial.platform.wire.authentication import authenticate, security_token
-from seatrial.platform.wire.errors import ServiceError, validation_error
+from seatrial.platform.wire.errors import ServiceError, not_emulated, unknown_members, unsupported_operation
 from seatrial.platform.wire.identify import Identified, identify, resolve_operation
+from seatrial.platform.wire.operations import (
+    Declaration,
+    Found,
+    Use,
+    members_not_acted_on,
+    render_without_effect,
+)
 from seatrial.platform.wire.request import Headers, WireRequest, WireResponse
 from seatrial.platform.wire.signing import Signature
-from seatrial.platform.wire.validation import validate
+from seatrial.platform.wire.validation import render_java, validate
 from seatrial.platform.wire.waiters import is_waiter
 
 LOG = logging.getLogger(__name__)
@@ -61,8 +68,10 @@ class Services:
     s3: ASGIApplication
     handlers: Mapping[str, Mapping[str, Handler]]
     """Service → operation → handler; each runs in a thread."""
+    declarations: Mapping[str, Mapping[str, Declaration]]
+    """Service → operation → what it does with each member."""
     caller_handlers: Mapping[str, Mapping[str, CallerHandler]] = field(default_factory=dict)
-    """The same for operations whose answer depends on who asks."""
+    """As ``handlers``, for operations whose answer depends on who asks."""
     find_session: Callable[[str], Session | None] = lambda _token: None
     """The session that a security token is of, if we issued it."""
     host_bucket: Callable[[str], str] = lambda _host: ""
@@ -80,6 +89,7 @@ class Door:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._said: set[str] = set()
         self._threads = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="handler")
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, *, keyring: Keyring | None) -> None:
@@ -136,34 +146,49 @@ class Door:
             host_bucket=self._services.host_bucket(request.headers.get("host") or ""),
         )
 
-    def _find_handler(self, request: WireRequest, service: str, operation: str) -> Handler | None:
+    def _find_handler(self, request: WireRequest, service: str, operation: str) -> Handler:
         of_caller = self._services.caller_handlers.get(service, {}).get(operation)
         if of_caller is None:
-            return self._services.handlers.get(service, {}).get(operation)
+            return self._services.handlers[service][operation]
         token = security_token(request)
         return functools.partial(of_caller, None if token is None else self._services.find_session(token))
 
     async def _answer(self, request: WireRequest, identified: Identified, request_id: str) -> WireResponse:
         operation = resolve_operation(identified)
-        handler = self._find_handler(request, identified.service, operation.name)
-        if handler is None:
-            raise ServiceError(
-                "UnknownOperationException",
-                f"Seatrial does not emulate {operation.name} of {identified.service}.",
-                400,
-            )
+        declaration = self._services.declarations.get(identified.service, {}).get(operation.name)
+        if declaration is None:
+            raise unsupported_operation(operation.name, service=identified.service, protocol=identified.protocol)
         parsed = protocols.parse_request(identified, operation, request)
         if parsed.unknown:
-            raise validation_error(
-                f"{operation.name} has no member {', '.join(parsed.unknown)}.", service=identified.service
-            )
+            raise unknown_members(parsed.unknown, operation=operation.name, service=identified.service)
         validate(operation, parsed.parameters)
+        self._judge_members(declaration, parsed.parameters)
+        handler = self._find_handler(request, identified.service, operation.name)
         hold = self._services.hold.get(operation.name) if is_waiter(request.headers) else None
         if hold is not None:
             await hold(parsed.parameters)
-        loop = asyncio.get_running_loop()
-        output = await loop.run_in_executor(self._threads, handler, dict(parsed.parameters))
-        return protocols.serialise_output(identified, operation, output, request_id)
+
+        def respond() -> WireResponse:
+            output = handler(dict(parsed.parameters))
+            return protocols.serialise_output(identified, operation, output, request_id)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, respond)
+
+    def _judge_members(self, declaration: Declaration, parameters: Mapping[str, Any]) -> None:
+        """Refuse what is not emulated; say once what nothing acts on."""
+        for found in members_not_acted_on(declaration, parameters):
+            if found.use in {Use.REFUSED, Use.UNDECLARED}:
+                raise _refusal(declaration, found)
+            line = render_without_effect(declaration, found)
+            if line not in self._said:
+                self._said.add(line)
+                LOG.warning("%s", line)
+
+
+def _refusal(declaration: Declaration, found: Found) -> ServiceError:
+    value = render_java(found.value) if found.path in declaration.only else None
+    why = declaration.refused.get(found.path, "")
+    return not_emulated(found.place or declaration.operation, value, service=declaration.service, why=why)
 
 
 def is_loopback(address: str) -> bool:

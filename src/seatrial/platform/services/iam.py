@@ -12,14 +12,14 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from seatrial.platform.services.members import Handler, Members
+from seatrial.platform.services.handlers import Handler
 from seatrial.platform.services.roles import DEFAULT_ROLE_NAME, role_arn, role_id
+from seatrial.platform.store.queries import Column, Comparison, Condition, Query
 from seatrial.platform.store.resources import (
     AlreadyExistsError,
     Document,
@@ -29,28 +29,6 @@ from seatrial.platform.store.resources import (
     ResourceStore,
 )
 from seatrial.platform.wire.errors import ServiceError, validation_error
-
-_PAGE = ("Marker", "MaxItems")
-
-MEMBERS: Mapping[str, Members] = MappingProxyType(
-    {
-        "GetRole": Members(acted_on=("RoleName",)),
-        "CreateRole": Members(
-            acted_on=("RoleName", "Path", "AssumeRolePolicyDocument", "Tags"),
-            echoed=("Description", "MaxSessionDuration", "PermissionsBoundary"),
-        ),
-        "DeleteRole": Members(acted_on=("RoleName",)),
-        "ListRoles": Members(acted_on=("PathPrefix", *_PAGE)),
-        "SimulatePrincipalPolicy": Members(acted_on=("PolicySourceArn", "ActionNames", "ResourceArns", *_PAGE)),
-        "AttachRolePolicy": Members(acted_on=("RoleName", "PolicyArn")),
-        "DetachRolePolicy": Members(acted_on=("RoleName", "PolicyArn")),
-        "ListAttachedRolePolicies": Members(acted_on=("RoleName", "PathPrefix", *_PAGE)),
-        "ListRolePolicies": Members(acted_on=("RoleName", *_PAGE)),
-        "PutRolePolicy": Members(acted_on=("RoleName", "PolicyName"), echoed=("PolicyDocument",)),
-        "GetRolePolicy": Members(acted_on=("RoleName", "PolicyName")),
-        "DeleteRolePolicy": Members(acted_on=("RoleName", "PolicyName")),
-    }
-)
 
 DEFAULT_PAGE_ITEMS = 100
 """Source: MaxItems of API_ListRoles."""
@@ -112,8 +90,7 @@ class IamService:
         """Names that differ in case only are the same. Source: API_CreateRole."""
         name, path = parameters["RoleName"], parameters.get("Path", "/")
         _check_policy(parameters["AssumeRolePolicyDocument"])
-        taken = {role.name.lower() for role in (self._default_role(), *self._store.all(Kind.ROLE))}
-        if name.lower() in taken:
+        if name.lower() == DEFAULT_ROLE_NAME.lower() or self._store.has_name_in_any_case(Kind.ROLE, name):
             raise _exists(name)
         document = _new_document(path, parameters["AssumeRolePolicyDocument"])
         document["max_session_seconds"] = parameters.get("MaxSessionDuration", DEFAULT_MAX_SESSION_SECONDS)
@@ -138,10 +115,17 @@ class IamService:
         return {}
 
     def list_roles(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        roles = {role.name: role for role in (self._default_role(), *self._store.all(Kind.ROLE))}
-        prefix = parameters.get("PathPrefix", "/")
-        wanted = [roles[name] for name in sorted(roles) if roles[name].document["path"].startswith(prefix)]
-        page, rest = _page(wanted, parameters, lambda role: role.name)
+        last = _last_of_page_before(parameters)
+        starts = role_arn(self._account_id, "", parameters.get("PathPrefix", "/"))
+        query = Query(
+            conditions=(Condition(Column.ARN, Comparison.STARTS_WITH, starts),),
+            after=(last, last),
+            limit=parameters.get("MaxItems", DEFAULT_PAGE_ITEMS) + 1,
+        )
+        roles = {role.name: role for role in self._store.list_page(Kind.ROLE, query)}
+        if self._store.find(Kind.ROLE, DEFAULT_ROLE_NAME) is None and self._default_role().arn.startswith(starts):
+            roles[DEFAULT_ROLE_NAME] = self._default_role()
+        page, rest = _page([roles[name] for name in sorted(roles)], parameters, lambda role: role.name)
         # ListRoles tells no tags, boundaries or last use. Source: API_ListRoles.
         hidden = ("Tags", "PermissionsBoundary")
         described = [{k: v for k, v in self._describe(role).items() if k not in hidden} for role in page]
@@ -337,9 +321,8 @@ def _page(
         parameters: Of the request.
         key: Unique.
     """
-    if (marker := parameters.get("Marker")) is not None:
-        last = _decode_marker(marker)
-        items = [item for item in items if key(item) > last]
+    last = _last_of_page_before(parameters)
+    items = [item for item in items if key(item) > last]
     limit = parameters.get("MaxItems", DEFAULT_PAGE_ITEMS)
     if len(items) <= limit:
         return items, {"IsTruncated": False}
@@ -347,7 +330,9 @@ def _page(
     return page, {"IsTruncated": True, "Marker": base64.urlsafe_b64encode(key(page[-1]).encode()).decode()}
 
 
-def _decode_marker(marker: str) -> str:
+def _last_of_page_before(parameters: dict[str, Any]) -> str:
+    """The key that ``Marker`` holds; empty, and so before every key, without one."""
+    marker = parameters.get("Marker", "")
     try:
         return base64.urlsafe_b64decode(marker).decode()
     except (binascii.Error, ValueError):

@@ -6,8 +6,7 @@ The texts of errors are AWS's where AWS has them; "Seatrial" in a text marks one
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from seatrial.platform.logs.pages import EVENT_OVERHEAD_BYTES, MAX_PAGE_EVENTS
@@ -24,55 +23,10 @@ from seatrial.platform.logs.store import (
 )
 from seatrial.platform.logs.tokens import TokenError
 from seatrial.platform.logs.writer import OutOfOrderError, clock_ms
-from seatrial.platform.services.members import Handler, Members
+from seatrial.platform.services.handlers import Handler
 from seatrial.platform.wire.errors import ServiceError
 
 _GROUP = ("logGroupName", "logGroupIdentifier")
-
-MEMBERS: Mapping[str, Members] = MappingProxyType(
-    {
-        "DescribeLogGroups": Members(
-            acted_on=(
-                "logGroupNamePrefix",
-                "logGroupNamePattern",
-                "logGroupIdentifiers",
-                "logGroupClass",
-                "limit",
-                "nextToken",
-            )
-        ),
-        "DescribeLogStreams": Members(
-            acted_on=(*_GROUP, "logStreamNamePrefix", "orderBy", "descending", "limit", "nextToken")
-        ),
-        "GetLogEvents": Members(
-            acted_on=(*_GROUP, "logStreamName", "startTime", "endTime", "limit", "nextToken", "startFromHead")
-        ),
-        "FilterLogEvents": Members(
-            acted_on=(
-                *_GROUP,
-                "logStreamNames",
-                "logStreamNamePrefix",
-                "startTime",
-                "endTime",
-                "filterPattern",
-                "limit",
-                "nextToken",
-                "interleaved",  # AWS takes any value and interleaves, and so do we
-                "startFromHead",
-            )
-        ),
-        "CreateLogGroup": Members(acted_on=("logGroupName",), refused=("deletionProtectionEnabled",)),
-        "CreateLogStream": Members(acted_on=("logGroupName", "logStreamName")),
-        "PutLogEvents": Members(
-            acted_on=("logGroupName", "logStreamName", "logEvents", "sequenceToken")  # the last one is of no effect
-        ),
-        "DeleteLogGroup": Members(acted_on=("logGroupName",)),
-        "DeleteLogStream": Members(acted_on=("logGroupName", "logStreamName")),
-        "StartLiveTail": Members(
-            refused=("logGroupIdentifiers", "logStreamNames", "logStreamNamePrefixes", "logEventFilterPattern")
-        ),
-    }
-)
 
 MAX_BATCH_BYTES = 1_048_576
 """Messages and ``EVENT_OVERHEAD_BYTES`` each. Source: API_PutLogEvents, as the next two."""
@@ -108,7 +62,6 @@ class LogsService:
             "PutLogEvents": self.put_log_events,
             "DeleteLogGroup": self.delete_log_group,
             "DeleteLogStream": self.delete_log_stream,
-            "StartLiveTail": self.start_live_tail,
         }
 
     # --- reading ----------------------------------------------------------------------------------------------------
@@ -204,10 +157,6 @@ class LogsService:
     def filter_log_events(self, parameters: dict[str, Any]) -> dict[str, Any]:
         if "logStreamNames" in parameters and "logStreamNamePrefix" in parameters:
             raise _invalid("logStreamNamePrefix and logStreamNames are mutually exclusive parameters.")
-        if not parameters.get("startFromHead", True):
-            raise _invalid(
-                "Seatrial's FilterLogEvents does not support startFromHead=false; GetLogEvents reads from the end"
-            )
         with _told():
             page, token = self._store.filter(
                 self._group(parameters),
@@ -231,19 +180,9 @@ class LogsService:
         ]
         return _with_token({"events": events, "searchedLogStreams": []}, token)  # the latter is empty since 2020
 
-    def start_live_tail(self, _: dict[str, Any]) -> dict[str, Any]:
-        raise ServiceError(
-            "InvalidOperationException",
-            "Seatrial does not support StartLiveTail; 'aws logs tail GROUP --follow' or FilterLogEvents with a "
-            "startTime shows new events",
-            400,
-        )
-
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def create_log_group(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        if parameters.get("deletionProtectionEnabled", False):
-            raise _invalid("Seatrial does not support deletionProtectionEnabled")
         with _told(exists="The specified log group already exists"):
             self._store.create_group(parameters["logGroupName"])
         return {}

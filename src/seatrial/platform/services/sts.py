@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
-from seatrial.platform.services.members import CallerHandler, Handler, Members
+from seatrial.platform.services.handlers import CallerHandler, Handler
 from seatrial.platform.services.roles import DEFAULT_ROLE_NAME, assumed_role_arn, parse_role_arn, role_id
 from seatrial.platform.services.sessions import Session, Sessions
 from seatrial.platform.wire.errors import ServiceError, validation_error
-
-MEMBERS: Mapping[str, Members] = MappingProxyType(
-    {
-        "GetCallerIdentity": Members(),
-        "AssumeRole": Members(
-            acted_on=("RoleArn", "RoleSessionName", "DurationSeconds"),
-            echoed=("SourceIdentity",),
-        ),
-        "GetSessionToken": Members(acted_on=("DurationSeconds",)),
-    }
-)
 
 DEFAULT_SESSION_NAME = "seatrial"
 """The session of a caller that has assumed no role."""

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from seatrial.platform.store.database import Database
+from seatrial.platform.store.queries import Query, render_query
 
 Document = dict[str, Any]
 
@@ -38,9 +39,9 @@ class Resource:
     arn: str
     status: str
     created_at: float
-    """Seconds since the epoch."""
+    """Seconds since the epoch; kept in milliseconds, as answers tell it, so that a filter with a told time fits."""
     modified_at: float
-    """Seconds since the epoch."""
+    """Likewise."""
     document: Document
     version: int = 0
     """Counts the changes."""
@@ -105,6 +106,7 @@ class ResourceStore:
             if old is None:
                 raise MissingError(name)
             new = replace(change(old), version=old.version + 1)
+            new = replace(new, modified_at=round(new.modified_at, 3))
             connection.execute(
                 "UPDATE resource SET status = ?, modified_at = ?, document = ?, version = ?"
                 " WHERE kind = ? AND name = ?",
@@ -134,13 +136,15 @@ class ResourceStore:
         self._changes.announce(kind, name)
         return old
 
-    def all(self, kind: Kind) -> list[Resource]:
-        """Every resource of a kind, by name."""
-        rows = self._database.read().execute(
-            f"SELECT {_COLUMNS} FROM resource WHERE kind = ? ORDER BY name",  # noqa: S608
-            (kind.value,),
-        )
-        return [_resource(row) for row in rows]
+    def list_page(self, kind: Kind, query: Query) -> list[Resource]:
+        """The resources that a query asks for, in its order."""
+        text, values = render_query(kind.value, query, _COLUMNS)
+        return [_resource(row) for row in self._database.read().execute(text, values)]
+
+    def has_name_in_any_case(self, kind: Kind, name: str) -> bool:
+        """Whether a kind has a resource whose name differs in the case of ASCII letters at most."""
+        text = "SELECT 1 FROM resource WHERE kind = ? AND name = ? COLLATE NOCASE LIMIT 1"
+        return self._database.read().execute(text, (kind.value, name)).fetchone() is not None
 
     def all_with_status(self, kind: Kind, *statuses: str) -> list[Resource]:
         """Every resource of a kind that has one of these statuses, oldest first."""
@@ -246,8 +250,8 @@ def _row(resource: Resource) -> tuple[object, ...]:
         resource.name,
         resource.arn,
         resource.status,
-        resource.created_at,
-        resource.modified_at,
+        round(resource.created_at, 3),
+        round(resource.modified_at, 3),
         msgspec.json.encode(resource.document),
         resource.version,
     )

@@ -83,6 +83,22 @@ def unsupported_operation(operation: str, *, service: str, protocol: str) -> Ser
     return ServiceError(code, what, 404 if protocol.startswith("rest") else 400)
 
 
+def not_emulated(member: str, value: str | None = None, *, service: str = "sagemaker", why: str = "") -> ServiceError:
+    """The refusal of what AWS takes and Seatrial does not emulate: never a silent downgrade.
+
+    Args:
+        member: Where it stands in the request, or the operation's name.
+        value: For a member of which other values are emulated.
+        service: For the error's code.
+        why: What there is instead.
+    """
+    what = member if value is None else f"{value} for {member}"
+    because = f": {why}" if why else ""
+    return validation_error(
+        f"Seatrial does not emulate {what} yet, and refuses it instead of leaving it out{because}.", service=service
+    )
+
+
 def unsupported_service(service: str) -> ServiceError:
     """A service that this platform does not have and has no upstream for."""
     what = f"Seatrial does not emulate the service '{service}'; pass --upstream URL to send its requests elsewhere"

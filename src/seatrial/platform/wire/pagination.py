@@ -1,13 +1,8 @@
-"""Lists: filters, order, pages. Pure, and generic over what is listed.
+"""Lists: order, pages, tokens. Pure, and generic over what is listed; ``services/resource_lists`` has the filters.
 
-The order of work is filter, sort, cut; a page ends with a token from which the next one goes on, also when rows have
-come or gone in between, because the token holds the last row's place in the order and not a number of rows. A token is
-bound to its operation, filters and order: with others it is refused.
-
-``ListTrainingJobs`` is documented to do otherwise when ``StatusEquals`` and ``MaxResults`` are given together: the
-page is cut first and its rows are filtered by status then, so that a page may be short or empty and still carry a
-token. We do as documented: a caller that stops at the first page sees here what it would see there. boto3's paginators
-are not touched. Source: §6.5; API_ListTrainingJobs, ``StatusEquals``.
+A page ends with a token from which the next one goes on, also when rows have come or gone in between, because the
+token holds the last row's place in the order and not a number of rows. A token is bound to its operation, filters and
+order: with others it is refused.
 """
 
 from __future__ import annotations
@@ -46,8 +41,6 @@ class Listing(Generic[Row]):
         sort_keys: ``SortBy`` to the value it sorts by; each value is a string, a number or an aware datetime.
         default_sort_by: One of these.
         is_descending_by_default: ``SortOrder`` when it is not given.
-        filters: Request member to a test of a row against the member's value.
-        late_filters: Members that filter the page and not the list when ``MaxResults`` is given too.
     """
 
     operation: str
@@ -55,8 +48,6 @@ class Listing(Generic[Row]):
     sort_keys: Mapping[str, Callable[[Row], Any]]
     default_sort_by: str = "CreationTime"
     is_descending_by_default: bool = False
-    filters: Mapping[str, Callable[[Row, Any], bool]] = dataclasses.field(default_factory=dict)
-    late_filters: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,30 +56,6 @@ class Page(Generic[Row]):
 
     rows: tuple[Row, ...]
     next_token: str | None
-
-
-def standard_filters(
-    *,
-    name: Callable[[Row], str],
-    created_at: Callable[[Row], datetime.datetime],
-    last_modified_at: Callable[[Row], datetime.datetime] | None = None,
-    status: Callable[[Row], str] | None = None,
-) -> dict[str, Callable[[Row, Any], bool]]:
-    """The filters that most List operations share.
-
-    ``…After`` and ``…Before`` leave out the very moment. ``NameContains`` minds upper and lower case (UNVERIFIED).
-    """
-    filters: dict[str, Callable[[Row, Any], bool]] = {
-        "NameContains": lambda row, part: part in name(row),
-        "CreationTimeAfter": lambda row, when: created_at(row) > when,
-        "CreationTimeBefore": lambda row, when: created_at(row) < when,
-    }
-    if last_modified_at is not None:
-        filters["LastModifiedTimeAfter"] = lambda row, when: last_modified_at(row) > when
-        filters["LastModifiedTimeBefore"] = lambda row, when: last_modified_at(row) < when
-    if status is not None:
-        filters["StatusEquals"] = lambda row, wanted: status(row) == wanted
-    return filters
 
 
 def list_page(listing: Listing[Row], rows: Iterable[Row], parameters: Parameters) -> Page[Row]:
@@ -102,11 +69,8 @@ def list_page(listing: Listing[Row], rows: Iterable[Row], parameters: Parameters
     Raises:
         ServiceError: ValidationException: the token is not one of this operation with these filters and this order.
     """
-    late = listing.late_filters if "MaxResults" in parameters else frozenset()
-    early = {member: test for member, test in listing.filters.items() if member in parameters and member not in late}
     order = order_of(listing, parameters)
-    kept = (row for row in rows if all(test(row, parameters[member]) for member, test in early.items()))
-    keyed: Iterable[tuple[tuple[Any, str], Row]] = ((order.key(row), row) for row in kept)
+    keyed: Iterable[tuple[tuple[Any, str], Row]] = ((order.key(row), row) for row in rows)
     token = parameters.get("NextToken")
     if token is not None:
         last = decode_token(token, listing.operation, parameters)
@@ -119,14 +83,8 @@ def list_page(listing: Listing[Row], rows: Iterable[Row], parameters: Parameters
         if token is None:
             raise
         raise invalid_token() from None
-    page = [row for _, row in first[:size]]
     next_token = encode_token(first[size - 1][0], listing.operation, parameters) if len(first) > size else None
-    shown = [
-        row
-        for row in page
-        if all(listing.filters[member](row, parameters[member]) for member in late & set(parameters))
-    ]
-    return Page(rows=tuple(shown), next_token=next_token)
+    return Page(rows=tuple(row for _, row in first[:size]), next_token=next_token)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +102,15 @@ class Order(Generic[Row]):
 def order_of(listing: Listing[Row], parameters: Parameters) -> Order[Row]:
     """The order that ``SortBy`` and ``SortOrder`` ask for."""
     value = listing.sort_keys[parameters.get("SortBy", listing.default_sort_by)]
-    default = "Descending" if listing.is_descending_by_default else "Ascending"
     return Order(
         key=lambda row: (_comparable(value(row)), listing.name(row)),
-        is_descending=parameters.get("SortOrder", default) == "Descending",
+        is_descending=is_descending(parameters, by_default=listing.is_descending_by_default),
     )
+
+
+def is_descending(parameters: Parameters, *, by_default: bool) -> bool:
+    """The direction that ``SortOrder`` asks for."""
+    return bool(parameters.get("SortOrder", "Descending" if by_default else "Ascending") == "Descending")
 
 
 def _comparable(value: Any) -> Any:

@@ -12,14 +12,15 @@ from tests.unit.platform.services.model_shapes import problems_of_output, servic
 
 from seatrial.platform.logs.store import LogStore
 from seatrial.platform.services import iam, logs, sts
-from seatrial.platform.services.members import Handler
+from seatrial.platform.services.declarations import DECLARATIONS
+from seatrial.platform.services.handlers import Handler
 from seatrial.platform.services.sessions import Sessions
 from seatrial.platform.store.database import Database
 from seatrial.platform.store.resources import ResourceStore
+from seatrial.platform.wire.operations import Use, members_not_acted_on
 
 ACCOUNT = "000000000000"
 
-MEMBERS = {"iam": iam.MEMBERS, "logs": logs.MEMBERS, "sts": sts.MEMBERS}
 _model = cache(service_model)
 
 Call = Callable[..., dict[str, Any]]
@@ -29,7 +30,8 @@ def caller(service: str, handlers: Mapping[str, Handler]) -> Call:
     """Calls an operation by name; what its model does not allow in the output fails the test."""
 
     def call(operation: str, **parameters: Any) -> dict[str, Any]:
-        assert set(parameters) <= MEMBERS[service][operation].known()
+        uses = {found.use for found in members_not_acted_on(DECLARATIONS[service][operation], parameters)}
+        assert not uses & {Use.REFUSED, Use.UNDECLARED}
         output = handlers[operation](parameters)
         assert problems_of_output(_model(service), operation, output) == []
         return output
@@ -67,9 +69,3 @@ def log_store(tmp_path: Path) -> LogStore:
 @pytest.fixture
 def call_logs(log_store: LogStore) -> Call:
     return caller("logs", logs.LogsService(log_store, account_id=ACCOUNT, region="eu-west-1").handlers())
-
-
-@pytest.fixture(params=sorted(MEMBERS))
-def service_members(request: pytest.FixtureRequest) -> tuple[Any, Mapping[str, Any]]:
-    """botocore's model of a service, and what its handlers do with each operation's members."""
-    return _model(request.param), MEMBERS[request.param]

@@ -139,19 +139,6 @@ def test_filter_log_events_interleaves_the_hosts(call_logs: Call) -> None:
             "InvalidParameterException",
             "does not support JSON filter patterns",
         ),
-        (
-            "FilterLogEvents",
-            {"logGroupName": GROUP, "startFromHead": False},
-            "InvalidParameterException",
-            "startFromHead",
-        ),
-        ("StartLiveTail", {"logGroupIdentifiers": [GROUP]}, "InvalidOperationException", "--follow"),
-        (
-            "CreateLogGroup",
-            {"logGroupName": "x", "deletionProtectionEnabled": True},
-            "InvalidParameterException",
-            "deletionProtectionEnabled",
-        ),
         ("CreateLogGroup", {"logGroupName": GROUP}, "ResourceAlreadyExistsException", "log group already exists"),
         (
             "CreateLogStream",

@@ -1,6 +1,7 @@
 """The store of named resources: transactions, lists, tags, waiting, and what survives."""
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from dataclasses import replace
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from seatrial.core.errors import ConfigError
-from seatrial.platform.store.database import Database
+from seatrial.platform.store.database import SCHEMA_VERSION, Database
+from seatrial.platform.store.queries import Column, Comparison, Condition, Query, render_query
 from seatrial.platform.store.resources import (
     AlreadyExistsError,
     Kind,
@@ -129,13 +131,60 @@ def test_delete_that_the_check_refuses_keeps_all(store: ResourceStore) -> None:
     assert store.tags("arn:a") == {"k": "1"}
 
 
-def test_all_gives_every_one_by_name_and_by_status(store: ResourceStore) -> None:
+def test_all_with_status_gives_the_oldest_first(store: ResourceStore) -> None:
     store.insert(job("c", created_at=1.0))
     store.insert(job("a", created_at=2.0, status="Completed"))
     store.insert(job("B", created_at=3.0))
 
-    assert [one.name for one in store.all(KIND)] == ["B", "a", "c"]
     assert [one.name for one in store.all_with_status(KIND, "InProgress", "Stopping")] == ["c", "B"]
+
+
+def test_has_name_in_any_case(store: ResourceStore) -> None:
+    store.insert(job("Trees"))
+
+    assert store.has_name_in_any_case(KIND, "tREES")
+    assert not store.has_name_in_any_case(KIND, "Tree_")
+    assert not store.has_name_in_any_case(Kind.ROLE, "Trees")
+
+
+def test_times_are_kept_as_answers_tell_them(store: ResourceStore) -> None:
+    store.insert(job("a", created_at=1.23456789))
+    changed = store.update(KIND, "a", lambda old: replace(old, modified_at=2.34567891))
+
+    assert store.find(KIND, "a") == changed
+    assert (changed.created_at, changed.modified_at) == (1.235, 2.346)
+
+
+def test_page_reads_the_documents_of_its_rows_only(path: Path) -> None:
+    """Every order and filter is answered by an index that has all it needs."""
+    store, database = ResourceStore(Database(path)), Database(path)
+    store.insert(job("a"))
+    for column in (Column.NAME, Column.STATUS, Column.CREATED_AT):
+        for condition in (
+            Condition(Column.NAME, Comparison.CONTAINS, "a"),
+            Condition(Column.STATUS, Comparison.EQUALS, "InProgress"),
+            Condition(Column.CREATED_AT, Comparison.ABOVE, 0.0),
+            Condition(Column.MODIFIED_AT, Comparison.BELOW, 9.0),
+        ):
+            query = Query(conditions=(condition,), order_by=column, limit=2, after=("", ""))
+            text, values = render_query(KIND.value, query, "document")
+            plan = [row[3] for row in database.read().execute(f"EXPLAIN QUERY PLAN {text}", values)]
+            assert "USING COVERING INDEX" in plan[1], plan
+    database.close()
+
+
+def test_database_of_the_first_schema_gets_the_indexes(path: Path) -> None:
+    ResourceStore(Database(path)).insert(job("a"))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for name in ("name", "status", "creation"):
+            connection.execute(f"DROP INDEX resource_listed_by_{name}")
+        connection.execute("PRAGMA user_version = 1")
+
+    assert ResourceStore(Database(path)).list_page(KIND, Query(limit=2)) == [job("a")]
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name LIKE 'resource_listed_by%'")
+        assert found.fetchone() == (3,)
 
 
 def test_tags_that_the_check_refuses_stay_as_they_were(store: ResourceStore) -> None:

@@ -18,6 +18,7 @@ from seatrial.platform.services.s3 import routes
 from seatrial.platform.services.s3.addresses import BASE_HOSTS, split_address
 from seatrial.platform.services.s3.bodies import Bodies, ClientGoneError
 from seatrial.platform.services.s3.errors import S3Error, of_store
+from seatrial.platform.services.s3.headers import lines_of_no_effect
 from seatrial.platform.services.s3.requests import SIGNATURE, BodySource, Receive, S3Request, Scope, Send
 from seatrial.platform.services.s3.responses import S3Response, send_response, xml_response
 
@@ -28,6 +29,9 @@ ACCOUNT_ID = "000000000000"
 
 THREADS = 16
 """At work with files at the same time; most of the time they wait for the disk."""
+
+SAID_MAX_LINES = 1_000
+"""Lines of the log about headers; a client can make up as many as it likes."""
 
 
 class S3Service:
@@ -49,6 +53,7 @@ class S3Service:
         base_hosts: Sequence[str] = BASE_HOSTS,
     ) -> None:
         self._store = store
+        self._said: set[str] = set()
         self._account_id = account_id
         self._region = region
         self._base_hosts = tuple(base_hosts)
@@ -94,6 +99,7 @@ class S3Service:
         query = _parse_query(scope.get("query_string", b""))
         route = routes.find_route(scope["method"], bucket, key, query, headers)
         self._check_owners(headers, bucket)
+        self._say_what_has_no_effect(route, headers)
         request = S3Request(
             method=scope["method"],
             bucket=bucket,
@@ -112,6 +118,13 @@ class S3Service:
             document = await self._bodies.read_small(request)
             return await self._bodies.in_thread(with_xml, self._store, request, document)
         return await self._bodies.in_thread(routes.PLAIN[route], self._store, request)
+
+    def _say_what_has_no_effect(self, route: routes.Route, headers: Mapping[str, str]) -> None:
+        method, level, _ = route
+        for line in lines_of_no_effect(method, level, headers):
+            if line not in self._said and len(self._said) < SAID_MAX_LINES:
+                self._said.add(line)
+                LOG.warning("%s", line)
 
     def _check_owners(self, headers: Mapping[str, str], bucket: str) -> None:
         for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):

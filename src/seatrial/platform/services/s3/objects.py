@@ -13,6 +13,7 @@ from seatrial.platform.services.s3 import xml
 from seatrial.platform.services.s3.bodies import Bodies, algorithm_of
 from seatrial.platform.services.s3.conditions import is_not_modified, write_condition
 from seatrial.platform.services.s3.errors import S3Error, of_store
+from seatrial.platform.services.s3.headers import KEPT, REFUSED_PREFIXES
 from seatrial.platform.services.s3.ranges import parse_range
 from seatrial.platform.services.s3.requests import S3Request
 from seatrial.platform.services.s3.responses import READ_BYTES, FileBody, S3Response, http_date, xml_response
@@ -26,28 +27,7 @@ USER_METADATA_MAX_BYTES = 2048
 """Names and values together. Source: S3 user guide, "Working with object metadata"."""
 
 _META = "x-amz-meta-"
-_KEPT_HEADERS = (
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "expires",
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-aws-kms-key-id",
-    "x-amz-server-side-encryption-bucket-key-enabled",
-    "x-amz-storage-class",
-    "x-amz-website-redirect-location",
-)
-"""They come back as they were sent. Nothing is encrypted and there is one class of storage."""
-_ECHOED_ON_WRITE = tuple(name for name in _KEPT_HEADERS if "encryption" in name)
-_REFUSED_HEADERS = (
-    "x-amz-object-lock-",
-    "x-amz-server-side-encryption-customer-",
-    "x-amz-copy-source-server-side-encryption-customer-",
-    "x-amz-write-offset-bytes",
-)
-"""They ask for what changes an outcome and is not done here."""
+_ECHOED_ON_WRITE = tuple(name for name in KEPT if "encryption" in name)
 _OVERRIDES = (
     "cache-control",
     "content-disposition",
@@ -65,7 +45,7 @@ def refuse_unknown_features(headers: Mapping[str, str]) -> None:
         S3Error: ``NotImplemented``.
     """
     for name in headers:
-        if name.startswith(_REFUSED_HEADERS):
+        if name.startswith(REFUSED_PREFIXES):
             raise S3Error("NotImplemented", Header=name)
 
 
@@ -75,7 +55,7 @@ def read_attributes(headers: Mapping[str, str]) -> Attributes:
     Raises:
         S3Error: ``MetadataTooLarge`` or a wrong tag.
     """
-    kept = {name: headers[name] for name in _KEPT_HEADERS if name in headers}
+    kept = {name: headers[name] for name in KEPT if name in headers}
     encodings = [one.strip() for one in kept.pop("content-encoding", "").split(",")]
     encoding = ",".join(one for one in encodings if one and one != "aws-chunked")
     if encoding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seatrial.platform.services.members import Handler
+from seatrial.platform.services.handlers import Handler
 from seatrial.platform.store.resources import ResourceStore
 from seatrial.platform.wire.errors import ServiceError, validation_error
 from seatrial.platform.wire.pagination import Listing, list_page

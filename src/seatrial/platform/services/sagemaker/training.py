@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,35 +23,23 @@ from seatrial.platform.jobs.metrics import MetricDefinition, MetricScanner
 from seatrial.platform.jobs.object_channel import ObjectChannel
 from seatrial.platform.jobs.staging import ChannelSource, LocalChannel
 from seatrial.platform.jobs.training_runner import TrainingRunner
-from seatrial.platform.services.members import Handler
-from seatrial.platform.services.sagemaker.times import moment, with_times
+from seatrial.platform.services.handlers import Handler
+from seatrial.platform.services.resource_lists import ResourceListing, list_resources
+from seatrial.platform.services.sagemaker.times import with_times
 from seatrial.platform.services.sagemaker.training_admission import check_request, check_update
+from seatrial.platform.store.queries import Column
 from seatrial.platform.store.resources import AlreadyExistsError, Kind, MissingError, Resource, ResourceStore
 from seatrial.platform.wire.errors import ServiceError, validation_error
-from seatrial.platform.wire.pagination import Listing, list_page, standard_filters
 
 NOT_FOUND_MESSAGE = "Requested resource not found."
 """Describe, stop, delete of an unknown training job (§6.3)."""
 
 
-def _created_at(job: Resource) -> datetime.datetime:
-    return moment(job.created_at)
-
-
-LISTING: Listing[Resource] = Listing(
+LISTING = ResourceListing(
     operation="ListTrainingJobs",
-    name=lambda job: job.name,
-    sort_keys={"Name": lambda job: job.name, "CreationTime": _created_at, "Status": lambda job: job.status},
-    filters=standard_filters(
-        name=lambda job: job.name,
-        created_at=_created_at,
-        last_modified_at=lambda job: moment(job.modified_at),
-        status=lambda job: job.status,
-    )
-    | {
-        "WarmPoolStatusEquals": lambda _job, _wanted: False,
-        "TrainingPlanArnEquals": lambda _job, _wanted: False,
-    },
+    kind=Kind.TRAINING_JOB,
+    sort_columns={"Name": Column.NAME, "CreationTime": Column.CREATED_AT, "Status": Column.STATUS},
+    finds_nothing=frozenset({"WarmPoolStatusEquals", "TrainingPlanArnEquals"}),
     late_filters=frozenset({"StatusEquals"}),
 )
 """No job has a warm pool or a training plan: a filter for one finds none (§6.5)."""
@@ -123,7 +110,7 @@ class TrainingJobs:
         return with_times(record.describe(self.find(request["TrainingJobName"])))
 
     def list_training_jobs(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        page = list_page(LISTING, self._store.all(Kind.TRAINING_JOB), request)
+        page = list_resources(self._store, LISTING, request)
         response: dict[str, Any] = {"TrainingJobSummaries": [with_times(record.summarise(job)) for job in page.rows]}
         if page.next_token is not None:
             response["NextToken"] = page.next_token
