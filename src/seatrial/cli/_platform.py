@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from seatrial.core.errors import ConfigError
@@ -17,12 +17,16 @@ DEFAULT_HOME = "~/.seatrial"
 _FILE = "platform.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunningPlatform:
     """A platform that answers."""
 
     pid: int
     port: int
+    s3_endpoint: str | None = None
+    """The S3 server that it keeps objects in, when that is another one."""
+    upstream: str | None = None
+    """Who answers for services that it does not emulate."""
 
     @property
     def url(self) -> str:
@@ -34,10 +38,10 @@ def home_directory(home: Path | None) -> Path:
     return (home or Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)).expanduser().absolute()
 
 
-def announce(home: Path, port: int) -> None:
-    """Write where this process answers."""
+def announce(home: Path, platform: RunningPlatform) -> None:
+    """Write where this process answers, and who else does."""
     partial = home / f"{_FILE}.partial"
-    partial.write_text(json.dumps({"pid": os.getpid(), "port": port}), encoding="utf-8")
+    partial.write_text(json.dumps(asdict(platform)), encoding="utf-8")
     partial.replace(home / _FILE)
 
 
@@ -47,7 +51,12 @@ def find_platform(home: Path) -> RunningPlatform | None:
         return None
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads((home / _FILE).read_text(encoding="utf-8"))
-        return RunningPlatform(int(found["pid"]), int(found["port"]))
+        return RunningPlatform(
+            pid=int(found["pid"]),
+            port=int(found["port"]),
+            s3_endpoint=found.get("s3_endpoint"),
+            upstream=found.get("upstream"),
+        )
     return None
 
 

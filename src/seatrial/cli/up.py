@@ -12,9 +12,11 @@ import click
 
 from seatrial.cli._output import Output
 from seatrial.cli._paths import FilledPath
-from seatrial.cli._platform import announce, find_platform, home_directory
-from seatrial.cli.env import ENVIRONMENT
+from seatrial.cli._platform import RunningPlatform, announce, find_platform, home_directory
+from seatrial.cli.env import client_environment
 from seatrial.core.errors import ConfigError
+from seatrial.platform.endpoint_urls import parse_endpoint_url
+from seatrial.platform.engine_choice import EngineChoice
 
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.05
@@ -32,36 +34,85 @@ _LOG = "platform.log"
     "--max-jobs", type=click.IntRange(1, 1000), default=os.cpu_count() or 1, metavar="N",
     help="Training jobs that run at once; others wait (default: one for each processor).",
 )  # fmt: skip
-def command(*, detach: bool, port: int, home: Path | None, max_jobs: int) -> int:
+@click.option(
+    "--engine", type=click.Choice([choice.value for choice in EngineChoice]), default=EngineChoice.AUTO.value,
+    show_default=True,
+    help="What runs training images: a program directory is a process, every other image needs Docker; 'auto' has "
+    "both, the others refuse the kind that is not theirs.",
+)  # fmt: skip
+@click.option(
+    "--s3-endpoint", metavar="URL",
+    help="An S3 server that keeps the objects, such as SeaweedFS, instead of the platform itself. Jobs use the "
+    "credentials that AWS's clients would find here, clients their own.",
+)  # fmt: skip
+@click.option(
+    "--upstream", metavar="URL",
+    help="A server that answers for the services that are not emulated, such as moto.",
+)  # fmt: skip
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    detach: bool,
+    port: int,
+    home: Path | None,
+    max_jobs: int,
+    engine: str,
+    s3_endpoint: str | None,
+    upstream: str | None,
+) -> int:
     """Run a local SageMaker that AWS's clients can use.
 
     It answers at 127.0.0.1 and asks for no key. Ctrl-C or SIGTERM stops it, and its training jobs as StopTrainingJob
     does.
     """
     directory = home_directory(home)
+    s3_endpoint = parse_endpoint_url("--s3-endpoint", s3_endpoint, own_port=port) if s3_endpoint is not None else None
+    upstream = parse_endpoint_url("--upstream", upstream, own_port=port) if upstream is not None else None
     with Output() as out:
         if detach:
-            return _start_in_background(out, directory, port, max_jobs)
+            return _start_in_background(out, directory, _argv(context, directory))
 
         def say_ready(actual_port: int) -> None:
-            announce(directory, actual_port)
-            _say_ready(out, actual_port, directory)
+            platform = RunningPlatform(pid=os.getpid(), port=actual_port, s3_endpoint=s3_endpoint, upstream=upstream)
+            announce(directory, platform)
+            _say_ready(out, directory, platform)
 
         from seatrial.platform.server import PlatformSettings, run_platform
 
-        run_platform(PlatformSettings(home=directory, port=port, max_jobs=max_jobs), say_ready)
+        settings = PlatformSettings(
+            home=directory,
+            port=port,
+            max_jobs=max_jobs,
+            engine=EngineChoice(engine),
+            s3_endpoint=s3_endpoint,
+            upstream=upstream,
+        )
+        run_platform(settings, say_ready)
         out.say("stopped")
     return 0
 
 
-def _say_ready(out: Output, port: int, home: Path) -> None:
-    out.say(f"a local SageMaker answers at http://127.0.0.1:{port}, its home is {home}")
+def _say_ready(out: Output, home: Path, platform: RunningPlatform) -> None:
+    out.say(f"a local SageMaker answers at {platform.url}, its home is {home}")
+    if platform.s3_endpoint:
+        out.say(f"objects are kept by {platform.s3_endpoint}, for which your clients need keys of their own")
+    if platform.upstream:
+        out.say(f"other services are answered by {platform.upstream}")
     out.say("tell AWS's clients with")
-    for name, value in ENVIRONMENT.items():
-        out.say(f"  export {name}={value.format(port=port)}")
+    for name, value in client_environment(platform).items():
+        out.say(f"  export {name}={value}")
 
 
-def _start_in_background(out: Output, home: Path, port: int, max_jobs: int) -> int:
+def _argv(context: click.Context, home: Path) -> list[str]:
+    """The same command, in front, for a process that works in another directory."""
+    values = {**context.params, "home": home, "detach": None}
+    options = [(one.opts[0], values[one.name]) for one in context.command.params if one.name]
+    given = [f"{name}={value}" for name, value in options if value is not None]
+    return [sys.executable, "-m", "seatrial", "up", *given]
+
+
+def _start_in_background(out: Output, home: Path, argv: list[str]) -> int:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if find_platform(home) is not None:
         raise ConfigError(
@@ -71,7 +122,6 @@ def _start_in_background(out: Output, home: Path, port: int, max_jobs: int) -> i
             fix="stop it with 'seatrial down', or name another directory with --home",
         )
     log = home / _LOG
-    argv = [sys.executable, "-m", "seatrial", "up", f"--port={port}", f"--home={home}", f"--max-jobs={max_jobs}"]
     with log.open("wb") as file:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, cwd="/"
@@ -80,7 +130,7 @@ def _start_in_background(out: Output, home: Path, port: int, max_jobs: int) -> i
     while time.monotonic() < deadline and process.poll() is None:
         platform = find_platform(home)
         if platform is not None and platform.pid == process.pid:
-            _say_ready(out, platform.port, home)
+            _say_ready(out, home, platform)
             return 0
         time.sleep(_POLL_SECONDS)
     process.terminate()
