@@ -20,7 +20,8 @@ def parse_endpoint_url(option: str, text: str, *, own_port: int = 0) -> str:
         own_port: Where the platform is going to answer; 0 when that is not known yet.
 
     Raises:
-        ConfigError: it is no such address, it is the platform's own, or AWS's. AWS takes no request whose ``Host`` is ours.
+        ConfigError: it is no such address, it is the platform's own, or it is AWS's, who takes no request whose
+            ``Host`` is ours.
     """
     try:
         parts = urlsplit(text)
