@@ -22,6 +22,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     PartialCredentialsError,
 )
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from seatrial.core.errors import ConfigError
 from seatrial.core.trees import Checkpoint
@@ -72,6 +73,10 @@ class RemoteTransfer(ObjectTransfer):
                 found=str(error),
                 fix="mend the configuration",
             ) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def check_bucket(self, bucket: str) -> None:
         with self._explained(bucket):
@@ -132,7 +137,7 @@ def _explain(error: Exception, endpoint_url: str, bucket: str, key: str | None) 
         return _explain_refusal(error, where, bucket, key)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError)):
         return _denied(str(error), where)
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, (NoConnectionError, HTTPClientError)):
         return ObjectStoreError(
             "store-unreachable",
             "the S3 server does not answer",

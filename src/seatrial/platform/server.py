@@ -150,6 +150,7 @@ class Platform:
         from seatrial.objects.remote import RemoteTransfer  # noqa: PLC0415 (boto3 is slow to import)
 
         transfer = RemoteTransfer(settings.s3_endpoint, region=settings.region)
+        self._exit.callback(transfer.close)
         return self._forward_to(settings.s3_endpoint, "--s3-endpoint"), transfer
 
     def _forward_to(self, origin: str, option: str) -> Forwarder:
