@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -237,7 +236,7 @@ def test_s3_that_goes_away_is_told_to_clients_and_in_the_reason_of_the_job(
         site.up(f"--s3-endpoint={other.url}")
         bucket = new_bucket(site.client("s3"))
         site.client("s3").put_object(Bucket=bucket, Key="data/x", Body=b"x")
-        image = program("#!/bin/sh\ntouch /opt/ml/model/m\nwhile [ ! -e go ]; do sleep 0.05; done\n")
+        image = program("#!/bin/sh\ntouch /opt/ml/model/m\nwhile [ ! -e /opt/ml/output/go ]; do sleep 0.05; done\n")
         site.create("orphaned", image, bucket)
         sagemaker = site.client("sagemaker")
         while sagemaker.describe_training_job(TrainingJobName="orphaned")["SecondaryStatus"] != "Training":
@@ -248,7 +247,7 @@ def test_s3_that_goes_away_is_told_to_clients_and_in_the_reason_of_the_job(
         site.client("s3").list_buckets()
     with pytest.raises(ClientError) as at_admission:
         site.create("refused", image, bucket)
-    Path(urlsplit(image).path, "go").touch()
+    (site.home / "jobs" / "orphaned" / "ml" / "output" / "go").touch()
     job = site.wait("orphaned")
 
     assert at_the_door.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
