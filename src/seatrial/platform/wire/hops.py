@@ -1,7 +1,7 @@
 """The headers of a message that is sent on: what belongs to one connection stays there, everything else goes through.
 
 A name that a peer could misread is refused rather than mended, so that we and the next server never see two different
-messages. Source: RFC 9110 §7.6 and RFC 9112 §6.
+messages. Source: RFC 9110, section 7.6; RFC 9112, section 6.
 """
 
 from __future__ import annotations
