@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from seatrial.core.errors import ConfigError
@@ -17,7 +17,7 @@ DEFAULT_HOME = "~/.seatrial"
 _FILE = "platform.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunningPlatform:
     """A platform that answers."""
 
@@ -25,8 +25,12 @@ class RunningPlatform:
     port: int
     bind: str | None = None
     """The address beside 127.0.0.1."""
-    keys: Path | None = None
-    """The keys that are asked for there."""
+    keys: str | None = None
+    """The file with the keys that are asked for there."""
+    s3_endpoint: str | None = None
+    """The S3 server that it keeps objects in, when that is another one."""
+    upstream: str | None = None
+    """Who answers for services that it does not emulate."""
 
     @property
     def url(self) -> str:
@@ -38,11 +42,10 @@ def home_directory(home: Path | None) -> Path:
     return (home or Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)).expanduser().absolute()
 
 
-def announce(home: Path, port: int, *, bind: str | None = None, keys: Path | None = None) -> None:
-    """Write where this process answers, and where the keys are."""
-    document = {"pid": os.getpid(), "port": port, "bind": bind, "keys": None if keys is None else str(keys)}
+def announce(home: Path, platform: RunningPlatform) -> None:
+    """Write where this process answers, and who else does."""
     partial = home / f"{_FILE}.partial"
-    partial.write_text(json.dumps(document), encoding="utf-8")
+    partial.write_text(json.dumps(asdict(platform)), encoding="utf-8")
     partial.replace(home / _FILE)
 
 
@@ -52,9 +55,13 @@ def find_platform(home: Path) -> RunningPlatform | None:
         return None
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found = json.loads((home / _FILE).read_text(encoding="utf-8"))
-        keys = found.get("keys")
         return RunningPlatform(
-            int(found["pid"]), int(found["port"]), found.get("bind"), None if keys is None else Path(keys)
+            pid=int(found["pid"]),
+            port=int(found["port"]),
+            bind=found.get("bind"),
+            keys=found.get("keys"),
+            s3_endpoint=found.get("s3_endpoint"),
+            upstream=found.get("upstream"),
         )
     return None
 

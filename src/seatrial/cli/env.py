@@ -24,24 +24,35 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 """Variables of a client, ``{port}`` for the platform's; the keys are checked by nobody at a loopback address."""
 
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
 
 def client_environment(platform: RunningPlatform) -> dict[str, str]:
-    """The variables of a client of a running platform: for one that asks for keys, the first of them.
+    """The variables that point a client at a platform; of one that asks for keys, the first of them.
+
+    Without keys when an S3 server of the user's keeps the objects: that server checks the client's own.
 
     Raises:
         ConfigError: the keys cannot be read.
     """
     variables = {name: value.format(port=platform.port) for name, value in ENVIRONMENT.items()}
-    if platform.keys is None or platform.bind is None:
-        return variables
+    if platform.bind is not None and platform.keys is not None:
+        variables |= _environment_with_key(platform.bind, platform.port, Path(platform.keys))
+    if platform.s3_endpoint is not None:
+        for name in _KEYS:
+            variables.pop(name, None)
+    return variables
+
+
+def _environment_with_key(bind: str, port: int, keys: Path) -> dict[str, str]:
     from seatrial.platform.keys import read_keys
 
-    access_key_id, key = next(iter(read_keys(platform.keys).items()))
-    variables |= {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": key.secret_access_key}
+    access_key_id, key = next(iter(read_keys(keys).items()))
+    variables = {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": key.secret_access_key}
     if key.session_token is not None:
         variables["AWS_SESSION_TOKEN"] = key.session_token
-    if not is_any_address(platform.bind):
-        variables["AWS_ENDPOINT_URL"] = endpoint_url(platform.bind, platform.port)
+    if not is_any_address(bind):
+        variables["AWS_ENDPOINT_URL"] = endpoint_url(bind, port)
     return variables
 
 
@@ -64,7 +75,8 @@ def is_any_address(address: str) -> bool:
 def command(*, home: Path | None, is_json: bool) -> int:
     """Print the variables that point AWS's clients at the platform: eval "$(seatrial env)".
 
-    Of a platform that asks for a key, they show it.
+    Of a platform that asks for a key, they show it. They hold no keys when the platform keeps its objects in another S3
+    server: that server checks the client's own.
     """
     platform = require_platform(home_directory(home))
     variables = client_environment(platform)

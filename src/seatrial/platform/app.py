@@ -2,9 +2,10 @@
 
     identify → authenticate → parse → validate → judge members → dispatch → serialise
 
-S3 goes its own way after the second step: its bodies are streams. Everything else is a small document that a handler
-turns into another one. A Describe of a botocore waiter is answered when the resource has changed, so that a waiter
-learns of a job's end at once (design.md, "Waiters").
+S3 goes its own way after the second step: its bodies are streams. So does a service that is somebody else's, when there
+is an upstream for it. Everything else is a small document that a handler turns into another one. A Describe of a
+botocore waiter is answered when the resource has changed, so that a waiter learns of a job's end at once (design.md,
+"Waiters").
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from seatrial.platform.services.sessions import Session
 from seatrial.platform.wire import protocols
 from seatrial.platform.wire.authentication import authenticate, security_token
 from seatrial.platform.wire.errors import ServiceError, not_emulated, unknown_members, unsupported_operation
-from seatrial.platform.wire.identify import Identified, identify, resolve_operation
+from seatrial.platform.wire.identify import SERVICE_BY_NAME, Identified, identify, resolve_operation
 from seatrial.platform.wire.operations import (
     Declaration,
     Found,
@@ -78,6 +79,16 @@ class Services:
     """The bucket that a ``Host`` header names, which S3's old signatures cover."""
     hold: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = field(default_factory=dict)
     """Operation of SageMaker → returns when what a waiter asks about has changed."""
+    upstream: ASGIApplication | None = None
+    """Answers for every service that has no handler here; those that share a signing name with one that has are ours,
+    also where we do not emulate them: nobody else knows our endpoints."""
+
+    def upstream_for(self, identified: Identified) -> ASGIApplication | None:
+        """Who answers a request that is not for us."""
+        ours = {"s3"} | {SERVICE_BY_NAME[name].signing_name for name in self.handlers}
+        known = SERVICE_BY_NAME.get(identified.service) if identified.is_known else None
+        named = identified.credential.signing_name if identified.credential else ""
+        return None if (known.signing_name if known else named or identified.service) in ours else self.upstream
 
 
 class Door:
@@ -115,9 +126,17 @@ class Door:
                 scope[SIGNATURE] = self._authenticate(request, identified, keyring, has_body=False)
                 await self._services.s3(scope, receive, send)
                 return
+            upstream = self._services.upstream_for(identified)
+            if upstream is not None and keyring is None and not _is_form(request):
+                await upstream(scope, receive, send)
+                return
             request = await _with_body(request, body.receive)
             identified = identify(request)
             self._authenticate(request, identified, keyring)
+            upstream = self._services.upstream_for(identified)
+            if upstream is not None:
+                await upstream(scope, _replay(request.body, receive), send)
+                return
             response = await self._answer(request, identified, request_id)
         except ServiceError as error:
             response = protocols.serialise_error(identified, error, request_id, request=request)
@@ -243,6 +262,16 @@ async def _with_body(request: WireRequest, receive: Receive) -> WireRequest:
     return WireRequest(
         method=request.method, path=request.path, query=request.query, headers=request.headers, body=bytes(body)
     )
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A body that was read, for somebody who reads it too."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
 
 
 async def _send(response: WireResponse, send: Send, *, is_last: bool) -> None:

@@ -12,17 +12,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seatrial.contract.names import LOCAL_ACCOUNT_ID, LOCAL_REGION
 from seatrial.core.errors import ConfigError, SeatrialError
 from seatrial.core.trees import remove_tree
 from seatrial.engines import ports
-from seatrial.engines.base import Engine
-from seatrial.engines.process import ProcessEngine
-from seatrial.engines.program import is_program_directory
 from seatrial.objects.files import FileStore
-from seatrial.platform.app import Door, Services, is_loopback
+from seatrial.objects.transfer import ObjectTransfer, StoreTransfer
+from seatrial.platform.app import ASGIApplication, Door, Services, is_loopback
+from seatrial.platform.engine_choice import EngineChoice, Engines
 from seatrial.platform.jobs.capacity import Capacity
 from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.stored_training import StoredTraining, Surroundings
@@ -44,6 +43,10 @@ from seatrial.platform.store.database import Database
 from seatrial.platform.store.resources import Kind, Resource, ResourceStore
 from seatrial.platform.wire import models
 from seatrial.platform.wire.waiters import HOLD_LIMIT_SECONDS
+
+if TYPE_CHECKING:
+    from seatrial.platform.forwarding import Forwarder
+
 
 LOG = logging.getLogger(__name__)
 
@@ -71,24 +74,11 @@ class PlatformSettings:
     """Training jobs that run at once."""
     region: str = LOCAL_REGION
     account_id: str = LOCAL_ACCOUNT_ID
-
-
-class Engines:
-    """Finds the engine of an image: program directories run as processes, everything else in Docker."""
-
-    def __init__(self) -> None:
-        self._process = ProcessEngine()
-        self._docker: Engine | None = None
-
-    def engine_for(self, image: str) -> Engine:
-        """The engine that runs images of this kind."""
-        if is_program_directory(image):
-            return self._process
-        if self._docker is None:
-            from seatrial.engines.docker import DockerEngine  # noqa: PLC0415 (slow to import, and not always there)
-
-            self._docker = DockerEngine()
-        return self._docker
+    engine: EngineChoice = EngineChoice.AUTO
+    s3_endpoint: str | None = None
+    """Origin of the S3 server that keeps the objects; without one they are in ``objects/``."""
+    upstream: str | None = None
+    """Origin of the server that answers for services that are not emulated."""
 
 
 class Platform:
@@ -110,9 +100,10 @@ class Platform:
         database = Database(home / "state.db")
         self._exit.callback(database.close)
         store = ResourceStore(database)
-        objects = FileStore(home / "objects")
+        self._forwarders: list[Forwarder] = []
+        s3, objects = self._open_s3(settings)
         logs = LogStore(home / "logs")
-        engines = Engines()
+        engines = Engines(settings.engine)
         platform_id = _made_once(home / "id", lambda: secrets.token_hex(8).encode()).decode()
         sessions = Sessions(_made_once(home / "secret", lambda: secrets.token_bytes(32)))
         self.listeners = Listeners(port=settings.port, bind=settings.bind, keyring=_keyring(settings, sessions))
@@ -133,10 +124,9 @@ class Platform:
             lambda stored, on_phase: StoredTraining(stored, surroundings, on_phase),
             JobQueue(Capacity(max_jobs=settings.max_jobs)),
         )
-        _clean_up_after(runner.recover(), engines, platform_id, home / "jobs")
+        # Engines(): also the one that this platform does not use, and an earlier one did.
+        _clean_up_after(runner.recover(), Engines(), platform_id, home / "jobs")
         self._exit.callback(runner.close)
-        s3 = S3Service(objects, account_id=settings.account_id, region=settings.region)
-        self._exit.callback(s3.close)
         site = Site(settings.region, settings.account_id)
         training_jobs = TrainingJobs(store, objects, runner, engines.engine_for, site)
         sts = StsService(settings.account_id, sessions)
@@ -154,13 +144,39 @@ class Platform:
                 find_session=sessions.read,
                 host_bucket=bucket_of_host,
                 hold={"DescribeTrainingJob": _hold_training_job(store)},
+                upstream=self._forward_to(settings.upstream, "--upstream") if settings.upstream else None,
             )
         )
         self._exit.callback(self.door.close)
 
+    async def close_connections(self) -> None:
+        """Close those to other servers; in the event loop that has served, before ``close``."""
+        for forwarder in self._forwarders:
+            await forwarder.close()
+
     def close(self) -> None:
         """Stop the jobs as StopTrainingJob does, and let go of the home directory."""
         self._exit.close()
+
+    def _open_s3(self, settings: PlatformSettings) -> tuple[ASGIApplication, ObjectTransfer]:
+        """Who answers S3's requests, and the jobs' way to the same objects."""
+        if settings.s3_endpoint is None:
+            store = FileStore(settings.home / "objects")
+            service = S3Service(store, account_id=settings.account_id, region=settings.region)
+            self._exit.callback(service.close)
+            return service, StoreTransfer(store)
+        from seatrial.objects.remote import RemoteTransfer  # noqa: PLC0415 (boto3 is slow to import)
+
+        transfer = RemoteTransfer(settings.s3_endpoint, region=settings.region)
+        self._exit.callback(transfer.close)
+        return self._forward_to(settings.s3_endpoint, "--s3-endpoint"), transfer
+
+    def _forward_to(self, origin: str, option: str) -> Forwarder:
+        from seatrial.platform.forwarding import Forwarder  # noqa: PLC0415 (aiohttp is slow to import)
+
+        forwarder = Forwarder(origin, option=option)
+        self._forwarders.append(forwarder)
+        return forwarder
 
 
 def run_platform(settings: PlatformSettings, on_ready: Callable[[int], None]) -> None:
@@ -178,9 +194,16 @@ def run_platform(settings: PlatformSettings, on_ready: Callable[[int], None]) ->
     sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
     platform = Platform(settings)
     try:
-        asyncio.run(platform.listeners.serve(platform.door, on_ready))
+        asyncio.run(_serve(platform, on_ready))
     finally:
         platform.close()
+
+
+async def _serve(platform: Platform, on_ready: Callable[[int], None]) -> None:
+    try:
+        await platform.listeners.serve(platform.door, on_ready)
+    finally:
+        await platform.close_connections()
 
 
 def _hold_training_job(store: ResourceStore) -> Callable[[Mapping[str, Any]], Any]:

@@ -53,7 +53,7 @@ class Asked:
             "path": "/",
             "headers": [(b"host", b"127.0.0.1"), (b"x-amz-target", f"{TARGETS[service]}.{operation}".encode())],
         }
-        asyncio.run(self._door(scope, receive, send))  # type: ignore[arg-type]
+        asyncio.run(self._door.answer(scope, receive, send, keyring=None))  # type: ignore[arg-type]
         return sent[0]["status"], json.loads(sent[1]["body"])
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.core.errors import ConfigError
-from seatrial.core.trees import Checkpoint, copy_stream
-from seatrial.objects.base import ObjectStore
+from seatrial.core.trees import Checkpoint
 from seatrial.objects.errors import ObjectStoreError
+from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs.staging import ChannelSource
 
 
@@ -18,7 +17,7 @@ from seatrial.platform.jobs.staging import ChannelSource
 class ObjectChannel(ChannelSource):
     """Objects of one bucket, each with its path below the channel's directory (``contract.channel_paths``)."""
 
-    store: ObjectStore
+    objects: ObjectTransfer
     bucket: str
     files: Mapping[str, str]
     """Relative path → key."""
@@ -32,11 +31,9 @@ class ObjectChannel(ChannelSource):
             target = channel_dir / path
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                opened = self.store.open(self.bucket, key)
+                self.objects.download(self.bucket, key, target, checkpoint)
             except ObjectStoreError as error:
                 raise ConfigError(
                     "data-download-failed",
                     f"Data download failed:Unable to download object s3://{self.bucket}/{key} ({error.sentence()})",
                 ) from error
-            with opened, os.fdopen(os.dup(opened.fileno()), "rb") as source, target.open("xb") as copy:
-                copy_stream(source, copy, checkpoint)

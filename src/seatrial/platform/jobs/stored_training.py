@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from seatrial.contract.names import host_name
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import SecondaryStatus
 from seatrial.core.errors import SeatrialError
-from seatrial.core.trees import CHUNK_BYTES, open_regular, remove_tree
+from seatrial.core.trees import open_regular, remove_tree
 from seatrial.engines.base import Engine
-from seatrial.objects.base import Attributes, ObjectStore
+from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
 from seatrial.platform.jobs.metrics import MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
@@ -53,13 +53,13 @@ class Surroundings:
     """What every job of a platform shares."""
 
     region: str
-    objects: ObjectStore
+    objects: ObjectTransfer
     work_root: Path
     """Each job's work directory lies below it, under the job's name."""
     engine_for: Callable[[str], Engine]
     open_log: Callable[[str, str], Log]
     """Group, stream → log."""
-    channel_source: Callable[[ObjectStore, Mapping[str, Any]], ChannelSource]
+    channel_source: Callable[[ObjectTransfer, Mapping[str, Any]], ChannelSource]
     metric_scanner: Callable[[Mapping[str, Any]], MetricScanner]
     labels: Mapping[str, str]
     """Of every container, where the engine has labels."""
@@ -148,7 +148,7 @@ class StoredTraining(PreparedJob):
         def deliver(target: S3Uri, path: Path, top: Path, name: PurePosixPath, content_type: str) -> None:
             try:
                 with open_regular(path, top=top, name=name) as file:
-                    self._upload(file, target, content_type)
+                    self._around.objects.upload(file, target.bucket, target.key, content_type=content_type)
             except (SeatrialError, OSError) as error:
                 said = error.sentence() if isinstance(error, SeatrialError) else str(error)
                 problems.append(f"{target} cannot be written: {said}; {name} is kept in {top}")
@@ -160,11 +160,3 @@ class StoredTraining(PreparedJob):
             target = self._output.below(record.UNCOMPRESSED_MODEL, *entry.name.parts)
             deliver(target, entry.path, outputs.model_dir, entry.name, "binary/octet-stream")
         return tuple(problems)
-
-    def _upload(self, file: BinaryIO, target: S3Uri, content_type: str) -> None:
-        with self._around.objects.receive() as incoming:
-            while chunk := file.read(CHUNK_BYTES):
-                incoming.write(chunk)
-            self._around.objects.put(
-                target.bucket, target.key, incoming, attributes=Attributes(headers={"content-type": content_type})
-            )

@@ -16,8 +16,8 @@ from seatrial.contract.statuses import TrainingJobStatus
 from seatrial.contract.training import ChannelConfig
 from seatrial.core.errors import EngineError, SeatrialError
 from seatrial.engines.base import ContainerSpec, Engine
-from seatrial.objects.base import ObjectStore
-from seatrial.objects.errors import NoSuchBucketError
+from seatrial.objects.errors import NoSuchBucketError, ObjectStoreError
+from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
 from seatrial.platform.jobs.metrics import MetricDefinition, MetricScanner
 from seatrial.platform.jobs.object_channel import ObjectChannel
@@ -69,7 +69,7 @@ class TrainingJobs:
     """
 
     def __init__(
-        self, store: ResourceStore, objects: ObjectStore, runner: TrainingRunner, engine_for: EngineFor, site: Site
+        self, store: ResourceStore, objects: ObjectTransfer, runner: TrainingRunner, engine_for: EngineFor, site: Site
     ) -> None:
         self._store = store
         self._objects = objects
@@ -195,9 +195,11 @@ class TrainingJobs:
             return
         s3 = parse_s3_uri(uri)
         try:
-            has_objects = bool(self._objects.list_page(s3.bucket, prefix=s3.key, max_keys=1).objects)
+            has_objects = self._objects.has_objects(s3.bucket, s3.key)
         except NoSuchBucketError:
             has_objects = False
+        except ObjectStoreError as error:
+            raise validation_error(f'The S3 URL "{uri}" cannot be read: {error.sentence()}') from error
         if not has_objects:
             raise validation_error(
                 f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
@@ -212,11 +214,13 @@ class TrainingJobs:
     def _check_output(self, uri: str) -> None:
         bucket = parse_s3_uri(uri).bucket
         try:
-            self._objects.describe_bucket(bucket)
+            self._objects.check_bucket(bucket)
         except NoSuchBucketError as error:
             raise validation_error(
                 f"The S3 bucket '{bucket}' of S3OutputPath does not exist; create it first."
             ) from error
+        except ObjectStoreError as error:
+            raise validation_error(f"The S3OutputPath {uri} cannot be written: {error.sentence()}") from error
 
 
 def _name_in_use(arn: str) -> ServiceError:
@@ -244,7 +248,7 @@ def local_path(uri: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme == "file" and not parts.netloc else None
 
 
-def channel_source(objects: ObjectStore, channel: Mapping[str, Any]) -> ChannelSource:
+def channel_source(objects: ObjectTransfer, channel: Mapping[str, Any]) -> ChannelSource:
     """Where a channel's data comes from, as its objects are now.
 
     Raises:
@@ -256,5 +260,5 @@ def channel_source(objects: ObjectStore, channel: Mapping[str, Any]) -> ChannelS
     if path is not None:
         return LocalChannel(path=path, config=config)
     s3: S3Uri = parse_s3_uri(uri)
-    keys = [info.key for info in objects.list_all(s3.bucket, prefix=s3.key)]
-    return ObjectChannel(config=config, store=objects, bucket=s3.bucket, files=channel_files(keys, s3.key))
+    keys = list(objects.list_keys(s3.bucket, s3.key))
+    return ObjectChannel(config=config, objects=objects, bucket=s3.bucket, files=channel_files(keys, s3.key))
