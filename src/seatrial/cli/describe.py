@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from seatrial.cli._jobs import Job, Transition
     from seatrial.cli._page import Cell, Page
 
-_SHOWN_LINES = 20
-
 
 @click.command("describe")
 @click.argument("job_name", metavar="JOB")
@@ -34,6 +32,7 @@ def command(*, job_name: str, is_json: bool, home: Path | None) -> int:
         from seatrial.cli._job_log import JobLog
         from seatrial.cli._jobs import find_job
         from seatrial.cli._page import Page
+        from seatrial.platform.last_lines import LAST_LINES_COUNT
 
         job = find_job(clients, job_name)
         if is_json:
@@ -42,7 +41,7 @@ def command(*, job_name: str, is_json: bool, home: Path | None) -> int:
         page = Page()
         describe(page, job, datetime.datetime.now(datetime.timezone.utc))
         if job["TrainingJobStatus"] == TrainingJobStatus.FAILED:
-            lines = [event.message for event in JobLog(clients, job_name).last_events(_SHOWN_LINES)]
+            lines = [event.message for event in JobLog(clients, job_name).last_events(LAST_LINES_COUNT)]
             page.heading("Last lines of the log" if lines else "The container printed nothing")
             page.log(lines)
         out.product(page.text())
