@@ -4,9 +4,9 @@
 
 A job through the API is create to waited, as boto3 does it: the data is in the object store already, and the model is
 there when the waiter returns. Beside it stands the same program with nothing around it: a copy of ``train`` whose
-``/opt/ml`` is a directory, run by this Python. With ``--image`` (``seatrial/decision-trees:demo``, which ``seatrial demo
---engine docker`` builds) a job of that image stands beside a bare ``docker run --rm`` of it. The candidates take turns;
-each figure is a median.
+``/opt/ml`` is a directory, run by this Python. With ``--image`` a job of that image stands beside a bare ``docker run
+--rm`` of it; ``seatrial demo --engine docker`` builds ``seatrial/decision-trees:demo``. The candidates take turns; each
+figure is a median.
 
 The last figures are DescribeTrainingJob's, over a kept connection and through boto3, with ``--jobs`` jobs in the store.
 """
@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -143,23 +144,33 @@ def seconds_of(run: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def compare(title: str, rounds: int, sagemaker: Any, image: str, bare: Callable[[], None], limit: float) -> None:  # noqa: ANN401
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """An image through the API, and the same bare."""
+
+    engine: str
+    image: str
+    bare: Callable[[], None]
+    allowed_seconds: float
+    """By which the API may take longer."""
+
+
+def compare(pair: Pair, rounds: int, sagemaker: Any) -> None:  # noqa: ANN401
     """Run both in turns and print what the API adds."""
-    label = title.replace(" ", "-")
     api_seconds, bare_seconds = [], []
     phases: list[Mapping[str, float]] = []
     for number in range(-1, rounds):  # the first round warms up
-        name = f"{label}-{number + 1}"
-        alone = seconds_of(bare)
-        api = seconds_of(partial(through_the_api, sagemaker, name, image))
+        name = f"{pair.engine}-{number + 1}"
+        alone = seconds_of(pair.bare)
+        api = seconds_of(partial(through_the_api, sagemaker, name, pair.image))
         if number >= 0:
             api_seconds.append(api)
             bare_seconds.append(alone)
             phases.append(where_it_goes(sagemaker, name))
     alone, api = statistics.median(bare_seconds), statistics.median(api_seconds)
     added = statistics.median(one - other for one, other in zip(api_seconds, bare_seconds, strict=True))
-    print(f"{title:16} bare {alone:6.3f} s   API {api:6.3f} s   ratio {api / alone:4.2f}   ", end="")
-    print(f"added {added:+6.3f} s (allowed {limit} s)")
+    print(f"{pair.engine:16} bare {alone:6.3f} s   API {api:6.3f} s   ratio {api / alone:4.2f}   ", end="")
+    print(f"added {added:+6.3f} s (allowed {pair.allowed_seconds} s)")
     medians = {phase: statistics.median(one.get(phase, 0.0) for one in phases) for phase in phases[0]}
     print(f"{'':16} {'  '.join(f'{phase} {seconds:.3f} s' for phase, seconds in medians.items() if seconds)}")
 
@@ -215,10 +226,12 @@ def main() -> None:
             s3, sagemaker = client(url, "s3"), client(url, "sagemaker")
             s3.create_bucket(Bucket=BUCKET)
             s3.upload_file(str(IRIS), BUCKET, "iris/iris.csv")
-            compare("process", options.rounds, sagemaker, PROGRAM.as_uri(), bare_program(directory), 0.3)
+            pairs = [Pair(engine="process", image=PROGRAM.as_uri(), bare=bare_program(directory), allowed_seconds=0.3)]
             if options.image:
                 bare = bare_docker_run(directory, options.image)
-                compare("docker", options.rounds, sagemaker, options.image, bare, 0.5)
+                pairs.append(Pair(engine="docker", image=options.image, bare=bare, allowed_seconds=0.5))
+            for pair in pairs:
+                compare(pair, options.rounds, sagemaker)
         fill_store(directory / "home", options.jobs)
         with platform(directory / "home") as url:
             describe_times(url, options.jobs)

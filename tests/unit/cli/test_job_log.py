@@ -22,7 +22,7 @@ class Streams:
     def get_paginator(self, _operation: str) -> "Streams":
         return self
 
-    def paginate(self, *, logGroupName: str, logStreamNamePrefix: str) -> Iterator[Mapping[str, Any]]:  # noqa: N803
+    def paginate(self, *, logGroupName: str, logStreamNamePrefix: str) -> Iterator[Mapping[str, Any]]:
         names = sorted(name for name in self.lines if name.startswith(logStreamNamePrefix))
         yield {"logStreams": [{"logStreamName": name} for name in names]}
 

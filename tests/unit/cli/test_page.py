@@ -17,8 +17,8 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+def narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on; pytest has a stdout of its own for a test's setup."""
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("TERM", "dumb")
@@ -40,8 +40,8 @@ def test_pipe_gets_long_values_on_one_line_without_colours() -> None:
     assert f"  {'n' * 63}  Failed\n" in page.text()
 
 
-@pytest.mark.usefixtures("narrow")
-def test_terminal_gets_no_line_longer_than_itself_and_loses_nothing() -> None:
+def test_terminal_gets_no_line_longer_than_itself_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow_terminal(monkeypatch)
     page = Page()
     page.table(("NAME", "STATUS", "WHY"), [("n" * 30, "InProgress", "because " * 9)])
 
@@ -51,8 +51,8 @@ def test_terminal_gets_no_line_longer_than_itself_and_loses_nothing() -> None:
     assert "InProgress" in page.text()
 
 
-@pytest.mark.usefixtures("narrow")
-def test_text_with_escape_sequences_reaches_the_terminal_without() -> None:
+def test_text_with_escape_sequences_reaches_the_terminal_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow_terminal(monkeypatch)
     page = sample(HOSTILE, HOSTILE)
     page.log([HOSTILE.replace("\x1b[31m", "").replace("\x1b[0m", "")])
 

@@ -1,5 +1,6 @@
 """Times and durations, printed and read."""
 
+import contextlib
 import datetime
 
 import pytest
@@ -61,18 +62,13 @@ def test_parse_since_a_time_without_a_zone_is_of_this_machine() -> None:
     assert parse_since("2026-11-23T14:22", NOW) == datetime.datetime(2026, 11, 23, 14, 22).astimezone()
 
 
-@pytest.mark.parametrize("text", ["", "10", "m", "10 m", "yesterday", "-10m", "999999999w", "0001-01-01", "١٠m"])
+@pytest.mark.parametrize("text", ["", "10", "m", "10 m", "yesterday", "-10m", "999999999w", "\u0661m"])
 def test_parse_since_anything_else_is_refused(text: str) -> None:
-    try:
-        parsed = parse_since(text, NOW)
-    except ValueError:
-        return
-    assert text == "0001-01-01", parsed  # its zone decides whether the calendar has it
+    with pytest.raises(ValueError):  # noqa: PT011 (of several makers)
+        parse_since(text, NOW)
 
 
 @given(st.text() | st.from_regex(r"[0-9TZ:+.smhdw-]*", fullmatch=True))
 def test_parse_since_any_text_is_a_time_or_a_value_error(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert parse_since(text, NOW).tzinfo is not None
-    except ValueError:
-        pass
