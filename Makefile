@@ -23,7 +23,7 @@ CLIENT_TEST_TOOLS := boto3 hypothesis pandas 'pytest<9.2' pytest-asyncio pytest-
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(STAMPS)/examples ## train, serve and invoke both example containers, no Docker needed
+demo: $(STAMPS)/examples ## train (through the API), serve and invoke both example containers, no Docker needed
 	@command -v nginx >/dev/null || echo "nginx is not installed: the classic container is left out (apt-get install nginx, brew install nginx)"
 	$(BIN)/seatrial demo
 

@@ -146,6 +146,17 @@ class Output:
         self._end_live()
         print_product(f"{json.dumps(document, indent=2)}\n".encode())
 
+    def product(self, text: str) -> None:
+        """What the command was run for, as text that is harmless already."""
+        self._end_live()
+        print_product(text.encode(sys.stdout.encoding, errors="replace"))
+
+    def product_line(self, line: str) -> None:
+        """One line of a container's output that the command was run for; see ``log_line``."""
+        self._end_live()
+        text = _ending_its_colours(without_controls(line)) if sys.stdout.isatty() else f"{line}\n"
+        print_product(text.encode(sys.stdout.encoding, errors="replace"))
+
     def body(self, body: bytes) -> None:
         """The body of an HTTP answer, byte for byte; on a terminal made harmless and ended with a line end.
 

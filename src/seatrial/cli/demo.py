@@ -1,31 +1,32 @@
-"""``seatrial demo``: both example containers trained, served and invoked on the iris data."""
+"""``seatrial demo``: both example containers on the iris data, trained through the API, then served and invoked."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from seatrial.cli import _demo_images
-from seatrial.cli._demo_measuring import INVOCATION_COUNT, iris_file, measure
+from seatrial.cli import _demo_images, _demo_training
+from seatrial.cli._clients import Clients
+from seatrial.cli._demo_measuring import INVOCATION_COUNT, measure
+from seatrial.cli._demo_platform import demo_platform
 from seatrial.cli._interrupt import Interrupt
+from seatrial.cli._job_log import JobLog
+from seatrial.cli._jobs import follow_job
 from seatrial.cli._output import Output
 from seatrial.cli._signals import INTERRUPTED_EXIT_CODE
 from seatrial.contract.statuses import TrainingJobStatus
-from seatrial.contract.training import ChannelConfig
-from seatrial.core.errors import EngineError, SeatrialError, UserCodeError
+from seatrial.core.errors import SeatrialError, UserCodeError
 from seatrial.engines.base import Engine
+from seatrial.engines.isolation import Isolation, find_isolation
 from seatrial.platform.endpoints.replica import ReplicaRequest, start_replica
-from seatrial.platform.jobs.staging import LocalChannel
-from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
+from seatrial.platform.last_lines import LAST_LINES_COUNT
 from seatrial.platform.work_dirs import WorkDirectory, work_directory
-
-HYPERPARAMETERS: Mapping[str, str] = {"max_leaf_nodes": "5"}
 
 _SHOWN_PREDICTIONS = 5
 
@@ -40,6 +41,8 @@ class Example:
     """The program directory, relative to ``directory``."""
     programs_needed: tuple[str, ...]
     modules_needed: tuple[str, ...]
+    needs_namespaces: bool = False
+    """Where it runs as a process: it works at ``/opt/ml`` itself, whatever ``SAGEMAKER_BASE_DIR`` says."""
 
 
 EXAMPLES = (
@@ -49,6 +52,7 @@ EXAMPLES = (
         program="decision_trees",
         programs_needed=("nginx",),
         modules_needed=("sklearn", "pandas", "flask", "gunicorn"),
+        needs_namespaces=True,
     ),
     Example(
         name="decision-trees-seatrial",
@@ -92,9 +96,9 @@ class Logbook:
 def command(*, engine_name: str, quiet: bool) -> int:
     """Train and serve a scikit-learn tree in both example containers and compare them.
 
-    Each container is trained on the iris data, served, and asked for predictions, all through SageMaker's container
-    contract. The exit code is 1 when a container failed or the two disagree. Ctrl-C removes the containers and what
-    they made.
+    A local SageMaker of the demo's own takes the iris data and trains each container, as for any client of the API:
+    upload, CreateTrainingJob, wait, download. The model is then served and asked for predictions. The exit code is 1
+    when a container failed or the two disagree. Ctrl-C removes the containers and what they made.
     """
     log = Logbook()
     with Output(is_quiet=quiet) as out:
@@ -118,24 +122,25 @@ def _what_is_left(log: Logbook) -> str:
 
 
 def _run_all(engine_name: str, log: Logbook, out: Output, interrupt: Interrupt) -> None:
-    for example in EXAMPLES:
-        out.say(f"── {example.name}")
-        missing = _missing(example) if engine_name == "process" else []
-        if missing:
-            out.say(f"skipped: {example.name} needs {', '.join(missing)}, not installed here")
-            continue
-        try:
-            engine = _engine(engine_name)
-            with work_directory(engine) as work:
-                voyage = _Voyage(example=example, engine=engine, work=work, log=log, out=out, interrupt=interrupt)
-                log.runs.append(voyage.run())
-        except EngineError as error:
-            out.error(error)
-            out.say(f"skipped: {example.name} cannot run here")
-            log.has_failed |= engine_name == "docker"
-        except SeatrialError as error:
-            out.error(error)
-            log.has_failed = True
+    engine = _engine(engine_name)
+    engine.check_ready()
+    with work_directory(engine) as work:
+        out.phase("Starting a local SageMaker")
+        with demo_platform(work.path / "platform") as clients:
+            for example in EXAMPLES:
+                out.say(f"── {example.name}")
+                obstacle = _obstacle(example) if engine_name == "process" else None
+                if obstacle:
+                    out.say(f"skipped: {example.name} needs {obstacle}")
+                    continue
+                voyage = _Voyage(
+                    example=example, engine=engine, work=work, clients=clients, log=log, out=out, interrupt=interrupt
+                )
+                try:
+                    log.runs.append(voyage.run())
+                except SeatrialError as error:
+                    out.error(error)
+                    log.has_failed = True
 
 
 def _engine(name: str) -> Engine:
@@ -148,10 +153,16 @@ def _engine(name: str) -> Engine:
     return ProcessEngine()
 
 
-def _missing(example: Example) -> list[str]:
+def _obstacle(example: Example) -> str | None:
+    """What an example's program needs and this machine does not have."""
     programs = [name for name in example.programs_needed if shutil.which(name) is None]
     modules = [name for name in example.modules_needed if importlib.util.find_spec(name) is None]
-    return [f"the program {name}" for name in programs] + [f"the Python package {name}" for name in modules]
+    missing = [f"the program {name}" for name in programs] + [f"the Python package {name}" for name in modules]
+    if missing:
+        return f"{', '.join(missing)}, not installed here"
+    if example.needs_namespaces and find_isolation().isolation is Isolation.NONE:
+        return "an /opt/ml of its own, for which this machine has no namespaces"
+    return None
 
 
 class _Voyage:
@@ -163,6 +174,7 @@ class _Voyage:
         example: Example,
         engine: Engine,
         work: WorkDirectory,
+        clients: Clients,
         log: Logbook,
         out: Output,
         interrupt: Interrupt,
@@ -170,6 +182,8 @@ class _Voyage:
         self._example = example
         self._engine = engine
         self._work = work
+        self._directory = work.path / example.name
+        self._clients = clients
         self._log = log
         self._out = out
         self._interrupt = interrupt
@@ -177,49 +191,53 @@ class _Voyage:
         self._image = ""
 
     def run(self) -> Run:
+        self._directory.mkdir()
         self._image = self._prepare()
-        result = self._train()
-        if result.model_archive is None or result.status is not TrainingJobStatus.COMPLETED:
-            self._out.last_lines(result.last_lines)
-            raise UserCodeError(
-                "training-failed",
-                f"the training of {self._example.name} failed",
-                found=result.failure_reason or "no model",
-            )
-        return self._serve_and_invoke(result.model_archive, result.training_seconds)
+        with self._clients.asking():
+            model_archive, train_seconds = self._train()
+        return self._serve_and_invoke(model_archive, train_seconds)
 
     def _prepare(self) -> str:
         directory = _demo_images.examples_directory() / self._example.directory
-        self._engine.check_ready()
         if self._engine.name == "process":
             return (directory / self._example.program).resolve().as_uri()
         self._enter("Building the image")
-        image = _demo_images.build_example_image(directory, self._work.path / "context", self._build_line)
+        image = _demo_images.build_example_image(directory, self._directory / "context", self._build_line)
         self._log.images.append(image)
         return image
 
-    def _train(self) -> TrainingResult:
-        request = TrainingRequest(
-            training_job_name=f"demo-{self._example.name}",
-            image=self._image,
-            output_dir=self._work.path / "output",
-            hyperparameters=HYPERPARAMETERS,
-            channels={"training": LocalChannel(path=iris_file(), config=ChannelConfig(content_type="text/csv"))},
-            labels=self._work.labels,
+    def _train(self) -> tuple[Path, float]:
+        """The model that the job left, and the seconds of its phase *Training*."""
+        name = f"demo-{self._example.name}"
+        self._enter("Uploading the data")
+        _demo_training.start(self._clients, name, self._image)
+        log = JobLog(self._clients, name)
+        job = follow_job(
+            self._clients,
+            name,
+            log,
+            on_transition=lambda transition: self._enter(transition["Status"]),
+            on_event=lambda event: self._out.log_line(event.message),
         )
-        job = TrainingJob(
-            self._engine,
-            request,
-            on_phase=lambda phase: self._enter(phase.value),
-            on_line=self._out.log_line,
-        )
-        return job.run(self._directory("train"))
+        if job["TrainingJobStatus"] != TrainingJobStatus.COMPLETED:
+            self._out.last_lines([event.message for event in log.last_events(LAST_LINES_COUNT)])
+            raise UserCodeError(
+                "training-failed",
+                f"the training of {self._example.name} failed",
+                found=job.get("FailureReason") or job["TrainingJobStatus"],
+            )
+        self._enter("Downloading the model")
+        model_archive = self._directory / "model.tar.gz"
+        _demo_training.download_model(self._clients, job, model_archive)
+        return model_archive, _demo_training.training_seconds(job)
 
     def _serve_and_invoke(self, model_archive: Path, train_seconds: float) -> Run:
         self._enter("Starting the server")
         started = time.monotonic()
+        serve_dir = self._directory / "serve"
+        serve_dir.mkdir()
         request = ReplicaRequest(image=self._image, model=model_archive, labels=self._work.labels)
-        with start_replica(self._engine, request, self._directory("serve"), self._server_line) as replica:
+        with start_replica(self._engine, request, serve_dir, self._server_line) as replica:
             try:
                 replica.wait_until_healthy()
             except SeatrialError:
@@ -253,11 +271,6 @@ class _Voyage:
     def _server_line(self, line: str) -> None:
         if not self._is_measuring:
             self._out.log_line(line)
-
-    def _directory(self, name: str) -> Path:
-        directory = self._work.path / name
-        directory.mkdir()
-        return directory
 
 
 def _report(out: Output, runs: Sequence[Run], *, agree: bool) -> None:
