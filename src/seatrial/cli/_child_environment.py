@@ -42,9 +42,7 @@ def child_environment(environment: Mapping[str, str], client_variables: Mapping[
         environment: Of the caller.
         client_variables: As ``seatrial env`` tells them.
     """
-    kept = {
-        name: value for name, value in environment.items() if not name.startswith("AWS_") or name in KEPT_VARIABLES
-    }
+    kept = {name: value for name, value in environment.items() if not name.startswith("AWS_") or name in KEPT_VARIABLES}
     paths = [str(CHILD_PYTHON), *filter(None, [environment.get("PYTHONPATH")])]
     return {
         **kept,

@@ -108,7 +108,8 @@ class HastyClock:
         self._time.sleep(taken_seconds)
 
     def time(self) -> float:
-        return self._time.time() + self._ahead_seconds
+        now: float = self._time.time()
+        return now + self._ahead_seconds
 
 
 def poll_often_v2(module: ModuleType) -> None:
@@ -202,7 +203,7 @@ def install() -> None:
     for name in PATCHES:
         if name in sys.modules:
             patch(sys.modules[name])
-    sys.meta_path.insert(0, PatchingFinder())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, PatchingFinder())
     run_the_next_sitecustomize()
 
 
