@@ -16,7 +16,7 @@ PYTHON_SCRIPTS := scripts/make-constraints examples/decision-trees/decision_tree
 CLIENTS := boto3 awscli s3fs sagemaker2 sagemaker3
 CLIENT_boto3 := 'boto3>=1.40'
 CLIENT_awscli := 'awscli>=1.40'
-CLIENT_s3fs := 's3fs[boto3]>=2025.1' pandas
+CLIENT_s3fs := 's3fs>=2025.1' pandas
 CLIENT_sagemaker2 := 'sagemaker<3'
 # What trains in `sagemaker>=3`, and what that imports; its other requirements, such as mlflow, are not used.
 CLIENT_sagemaker3 := 'sagemaker-core>=2' 'graphene<4' jinja2
@@ -78,6 +78,6 @@ $(STAMPS)/examples $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/base
 
 $(STAMPS)/client-%: Makefile | $(STAMPS)/venv
 	scripts/make-venv $(VENV)-clients/$*
-	$(VENV)-clients/$*/bin/python -m pip install --quiet --upgrade $(CLIENT_$*)
-	$(if $(CLIENT_WITHOUT_DEPENDENCIES_$*),$(VENV)-clients/$*/bin/python -m pip install --quiet --upgrade --no-deps $(CLIENT_WITHOUT_DEPENDENCIES_$*))
+	$(VENV)-clients/$*/bin/python -m pip install --quiet --no-compile --upgrade $(CLIENT_$*)
+	$(if $(CLIENT_WITHOUT_DEPENDENCIES_$*),$(VENV)-clients/$*/bin/python -m pip install --quiet --no-compile --upgrade --no-deps $(CLIENT_WITHOUT_DEPENDENCIES_$*))
 	@touch $@
