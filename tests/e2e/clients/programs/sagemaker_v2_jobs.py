@@ -25,7 +25,7 @@ estimator.fit(wait=False, job_name="endless")
 while session.describe_training_job("endless")["SecondaryStatus"] != "Training":
     time.sleep(0.1)
 estimator.latest_training_job.stop()
-session.wait_for_job("endless")
+session.sagemaker_client.get_waiter("training_job_completed_or_stopped").wait(TrainingJobName="endless")
 print("stopped:", session.describe_training_job("endless")["TrainingJobStatus"])
 
 attached = Estimator.attach("endless")

@@ -21,4 +21,3 @@ trainer.train(input_data_config=[InputData(channel_name="training", data_source=
 
 job = trainer._latest_training_job
 print(job.training_job_status, [channel.channel_name for channel in job.input_data_config])
-print(*job.algorithm_specification.container_entrypoint)
