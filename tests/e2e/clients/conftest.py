@@ -69,7 +69,7 @@ class Site:
         shell = {**os.environ, **DEVELOPERS_OWN, "SEATRIAL_HOME": str(self.home), "PYTHONWARNINGS": "ignore"}
         shell |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), self._watch.url)
         argv = [sys.executable, "-m", "seatrial", *arguments]
-        return subprocess.run(argv, env=shell, capture_output=True, text=True, timeout=100, check=False)
+        return subprocess.run(argv, env=shell, capture_output=True, text=True, timeout=180, check=False)
 
     def run(self, client: str, *command: str | Path) -> str:
         """What a command of a client's environment prints on stdout, and stderr after it.
