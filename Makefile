@@ -12,11 +12,15 @@ PYTEST_ARGS ?=
 SHELL_SCRIPTS := .ci/run scripts/docker-engine scripts/make-venv $(shell ls examples/*/*.sh examples/*/local_test/*.sh 2>/dev/null)
 PYTHON_SCRIPTS := scripts/make-constraints examples/decision-trees/decision_trees/train examples/decision-trees/decision_trees/serve
 
-# Clients that want a botocore of their own, each with what its test needs besides.
-CLIENTS := awscli s3fs
-CLIENT_awscli := awscli>=1.40
-CLIENT_s3fs := s3fs[boto3]>=2025.1
-CLIENT_TEST_TOOLS := boto3 hypothesis pandas 'pytest<9.2' pytest-asyncio pytest-socket pytest-timeout
+# Clients of the local SageMaker, each in an environment of its own, as users have them.
+CLIENTS := boto3 awscli s3fs sagemaker2 sagemaker3
+CLIENT_boto3 := 'boto3>=1.40'
+CLIENT_awscli := 'awscli>=1.40'
+CLIENT_s3fs := 's3fs>=2025.1' pandas
+CLIENT_sagemaker2 := 'sagemaker<3'
+# What trains in `sagemaker>=3`, and what that imports; its other requirements, such as mlflow, are not used.
+CLIENT_sagemaker3 := 'sagemaker-core>=2' 'graphene<4' jinja2
+CLIENT_WITHOUT_DEPENDENCIES_sagemaker3 := sagemaker-train
 
 .PHONY: help demo test test-clients lint types docs bench clean
 
@@ -30,9 +34,8 @@ demo: $(STAMPS)/examples ## train (through the API), serve and invoke both examp
 test: $(STAMPS)/test ## all tests; those that need a Docker engine are skipped when none answers
 	$(BIN)/pytest --numprocesses auto --dist loadgroup $(PYTEST_ARGS)
 
-test-clients: $(CLIENTS:%=$(STAMPS)/client-%) ## real clients against our servers, each in an environment of its own
-	$(VENV)-clients/awscli/bin/python -m pytest -q -p no:cacheprovider tests/integration/s3/test_clients.py -k aws
-	$(VENV)-clients/s3fs/bin/python -m pytest -q -p no:cacheprovider tests/integration/s3/test_clients.py -k s3fs
+test-clients: $(STAMPS)/test $(CLIENTS:%=$(STAMPS)/client-%) ## real clients train against the local SageMaker, both engines
+	$(BIN)/pytest --numprocesses auto --dist loadgroup tests/e2e/clients $(PYTEST_ARGS)
 
 lint: $(STAMPS)/lint ## style, imports, dependencies, spelling, change fragments
 	$(BIN)/ruff check . $(PYTHON_SCRIPTS)
@@ -73,7 +76,8 @@ $(STAMPS)/examples $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/base
 # Two installations at once would be in each other's way.
 .NOTPARALLEL:
 
-$(STAMPS)/client-%: pyproject.toml | $(STAMPS)/venv
+$(STAMPS)/client-%: Makefile | $(STAMPS)/venv
 	scripts/make-venv $(VENV)-clients/$*
-	$(VENV)-clients/$*/bin/python -m pip install --quiet --editable '.[all]' $(CLIENT_TEST_TOOLS) '$(CLIENT_$*)'
+	$(VENV)-clients/$*/bin/python -m pip install --quiet --no-compile --upgrade $(CLIENT_$*)
+	$(if $(CLIENT_WITHOUT_DEPENDENCIES_$*),$(VENV)-clients/$*/bin/python -m pip install --quiet --no-compile --upgrade --no-deps $(CLIENT_WITHOUT_DEPENDENCIES_$*))
 	@touch $@

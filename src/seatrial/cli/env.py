@@ -24,7 +24,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 )
 """Variables of a client, ``{port}`` for the platform's; the keys are checked by nobody at a loopback address."""
 
-_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def client_environment(platform: RunningPlatform) -> dict[str, str]:
@@ -39,7 +39,7 @@ def client_environment(platform: RunningPlatform) -> dict[str, str]:
     if platform.bind is not None and platform.keys is not None:
         variables |= _environment_with_key(platform.bind, platform.port, Path(platform.keys))
     if platform.s3_endpoint is not None:
-        for name in _KEYS:
+        for name in KEY_VARIABLES:
             variables.pop(name, None)
     return variables
 

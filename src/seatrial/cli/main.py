@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "down": "Stop it.",
     "status": "Say whether it runs.",
     "env": "Print what AWS's clients have to know.",
+    "run": "Run a program whose AWS clients talk to it.",
     "jobs": "List its training jobs.",
     "describe": "Show a training job.",
     "logs": "Show what a training job's containers print.",
@@ -38,6 +39,8 @@ COMMANDS: Mapping[str, str] = {
 """Every command and its line in ``seatrial --help``; the module of a command is imported when it runs."""
 
 EXIT_CODES: Mapping[str, int] = {
+    "command-not-executable": 126,
+    "command-not-found": 127,
     "program-not-executable": 126,
     "program-crlf": 126,
     "program-interpreter-missing": 126,

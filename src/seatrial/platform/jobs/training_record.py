@@ -143,6 +143,7 @@ def describe(job: Resource) -> dict[str, Any]:
         "SecondaryStatus": secondary_status(job).value,
         **_ALWAYS_GIVEN,
         **document["request"],
+        "OutputDataConfig": {"KmsKeyId": "", **document["request"]["OutputDataConfig"]},  # SDK v2's attach reads it
         "CreationTime": job.created_at,
         "LastModifiedTime": job.modified_at,
         "SecondaryStatusTransitions": document["transitions"],

@@ -32,6 +32,11 @@ def test_new_job_is_starting_and_names_its_model_already() -> None:
     assert not {"TrainingStartTime", "TrainingEndTime", "FailureReason", "TrainingTimeInSeconds"} & set(described)
 
 
+def test_output_names_its_key_also_where_none_was_sent() -> None:
+    """AWS answers with an empty text, and SDK v2's ``Estimator.attach`` reads it."""
+    assert record.describe(new_job())["OutputDataConfig"] == {"S3OutputPath": "s3://bucket/out/", "KmsKeyId": ""}
+
+
 def test_enter_ends_the_phase_before_and_the_last_one_itself() -> None:
     job = new_job()
     for now, phase in enumerate((S.DOWNLOADING, S.TRAINING, S.UPLOADING, S.COMPLETED), 101):
