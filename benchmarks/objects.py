@@ -35,16 +35,6 @@ LARGE_BYTES = 64_000_000
 SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 """Neither server verifies it, but moto wants one."""
 
-SERVE = """
-import socket, sys, uvicorn
-from pathlib import Path
-from seatrial.objects.files import FileStore
-from seatrial.platform.services.s3 import S3Service
-service = S3Service(FileStore(Path(sys.argv[2])))
-uvicorn.run(service, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False, lifespan="off")
-"""
-
-
 @contextmanager
 def server(*arguments: str) -> Iterator[str]:
     with socket.socket() as listener:
@@ -101,15 +91,17 @@ def measure(url: str, round_number: int) -> dict[str, float]:
             pass
         assert answer.status == 200, answer.status
 
-    def each(method: str, body: bytes | None = None) -> float:
-        return SMALL_COUNT / timed(lambda: [ask(method, f"small/{number}", body) for number in range(SMALL_COUNT)])
+    def each(request: Callable[[str], object]) -> float:
+        return SMALL_COUNT / timed(lambda: [request(f"small/{number}") for number in range(SMALL_COUNT)])
 
     target = io.BytesIO()
     config = TransferConfig(max_concurrency=4)
     large_mb = LARGE_BYTES / 1e6
     figures = {
-        "1 KB put /s": each("PUT", small),
-        "1 KB get /s": each("GET"),
+        "1 KB put /s": each(lambda key: ask("PUT", key, small)),
+        "1 KB get /s": each(lambda key: ask("GET", key)),
+        "1 KB put /s, boto3": each(lambda key: client.put_object(Bucket=bucket, Key=key, Body=small)),
+        "1 KB get /s, boto3": each(lambda key: client.get_object(Bucket=bucket, Key=key)["Body"].read()),
         "64 MB up MB/s": large_mb / timed(lambda: ask("PUT", "one", large)),
         "64 MB down MB/s": large_mb / timed(lambda: ask("GET", "one")),
         "64 MB up MB/s, boto3, parts": large_mb
@@ -130,7 +122,7 @@ def main() -> None:
     best: dict[str, dict[str, float]] = {"seatrial": {}, "moto": {}}
     try:
         with (
-            server("-c", SERVE, "PORT", str(directory)) as ours,
+            server("-m", "seatrial", "up", "--port=PORT", f"--home={directory}") as ours,
             server("-m", "moto.server", "-H", "127.0.0.1", "-p", "PORT") as moto,
         ):
             urls = {"seatrial": ours, "moto": moto}

@@ -158,6 +158,7 @@ def run_platform(settings: PlatformSettings, on_ready: Callable[[int], None]) ->
         ConfigError: as ``Platform``, or the address cannot be had.
     """
     import uvicorn  # noqa: PLC0415 (what it brings is needed by this command only)
+    import uvloop  # noqa: PLC0415 (as above)
 
     models.preload(PRELOADED_SERVICES)
     platform = Platform(settings)
@@ -166,13 +167,18 @@ def run_platform(settings: PlatformSettings, on_ready: Callable[[int], None]) ->
             platform.door,
             host=settings.host,
             port=settings.port,
-            log_level="warning",
+            http="httptools",
+            ws="none",
             lifespan="off",
+            interface="asgi3",
+            log_level="warning",
             access_log=False,
             timeout_keep_alive=75,
             server_header=False,
+            proxy_headers=False,
         )
-        asyncio.run(_serve(uvicorn.Server(config), on_ready))
+        # Uvicorn chooses a loop only where it starts it itself.
+        uvloop.run(_serve(uvicorn.Server(config), on_ready))
     finally:
         platform.close()
 
