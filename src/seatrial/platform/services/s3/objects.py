@@ -9,7 +9,7 @@ from contextlib import suppress
 from seatrial.core.errors import SeatrialError
 from seatrial.objects.base import Attributes, Condition, Incoming, ObjectInfo, ObjectStore
 from seatrial.objects.checksums import COMPOSITE, FULL_OBJECT
-from seatrial.platform.services.s3 import xml
+from seatrial.platform.services.s3 import features, xml
 from seatrial.platform.services.s3.bodies import Bodies, algorithm_of
 from seatrial.platform.services.s3.conditions import is_not_modified, write_condition
 from seatrial.platform.services.s3.errors import S3Error, of_store
@@ -41,13 +41,6 @@ _KEPT_HEADERS = (
 )
 """They come back as they were sent. Nothing is encrypted and there is one class of storage."""
 _ECHOED_ON_WRITE = tuple(name for name in _KEPT_HEADERS if "encryption" in name)
-_REFUSED_HEADERS = (
-    "x-amz-object-lock-",
-    "x-amz-server-side-encryption-customer-",
-    "x-amz-copy-source-server-side-encryption-customer-",
-    "x-amz-write-offset-bytes",
-)
-"""They ask for what changes an outcome and is not done here."""
 _OVERRIDES = (
     "cache-control",
     "content-disposition",
@@ -56,17 +49,6 @@ _OVERRIDES = (
     "content-type",
     "expires",
 )
-
-
-def refuse_unknown_features(headers: Mapping[str, str]) -> None:
-    """Refuse a header that asks for what is not done here.
-
-    Raises:
-        S3Error: ``NotImplemented``.
-    """
-    for name in headers:
-        if name.startswith(_REFUSED_HEADERS):
-            raise S3Error("NotImplemented", Header=name)
 
 
 def read_attributes(headers: Mapping[str, str]) -> Attributes:
@@ -88,7 +70,7 @@ def read_attributes(headers: Mapping[str, str]) -> Attributes:
 
 
 async def put_object(bodies: Bodies, store: ObjectStore, request: S3Request) -> S3Response:
-    refuse_unknown_features(request.headers)
+    features.check_write(request.headers)
     attributes = read_attributes(request.headers)
     condition = write_condition(request.headers)
 
@@ -121,6 +103,7 @@ def checksum_type(info: ObjectInfo) -> str:
 
 def get_object(store: ObjectStore, request: S3Request) -> S3Response:
     _check_version(request)
+    features.check_read(request.headers)
     file = store.open(request.bucket, request.key)
     try:
         response = _read(file.info, request)
@@ -143,6 +126,7 @@ def get_object(store: ObjectStore, request: S3Request) -> S3Response:
 
 def head_object(store: ObjectStore, request: S3Request) -> S3Response:
     _check_version(request)
+    features.check_read(request.headers)
     response = _read(store.describe(request.bucket, request.key), request)
     if not isinstance(response, tuple):
         return response
@@ -203,6 +187,7 @@ def _part(info: ObjectInfo, request: S3Request) -> tuple[int, int] | None:
 
 def delete_object(store: ObjectStore, request: S3Request) -> S3Response:
     _check_version(request)
+    features.check_delete(request.headers)
     store.delete(request.bucket, request.key, condition=Condition(if_match=request.headers.get("if-match")))
     return S3Response(status=204)
 
