@@ -35,6 +35,7 @@ LARGE_BYTES = 64_000_000
 SIGNED = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 """Neither server verifies it, but moto wants one."""
 
+
 @contextmanager
 def server(*arguments: str) -> Iterator[str]:
     with socket.socket() as listener:

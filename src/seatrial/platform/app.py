@@ -10,6 +10,7 @@ learns of a job's end at once (design.md, "Waiters").
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 import logging
 import secrets
@@ -25,7 +26,7 @@ from seatrial.platform.wire.authentication import authenticate
 from seatrial.platform.wire.errors import ServiceError, validation_error
 from seatrial.platform.wire.identify import Identified, identify, resolve_operation
 from seatrial.platform.wire.request import Headers, WireRequest, WireResponse
-from seatrial.platform.wire.signing import FindKey
+from seatrial.platform.wire.signing import SIGNATURE, FindKey, Signature
 from seatrial.platform.wire.validation import validate
 from seatrial.platform.wire.waiters import is_waiter
 
@@ -78,8 +79,9 @@ class Door:
         try:
             self._check_origin(request)
             if identified.service == "s3" and not _is_form(request):
-                self._authenticate(request, identified)
-                await self._services.s3(scope, receive, send)
+                # The service reads the body; what it has to agree with goes along.
+                signature = self._authenticate(dataclasses.replace(request, stream=iter(())), identified)
+                await self._services.s3({**scope, SIGNATURE: signature}, receive, send)
                 return
             request = await _with_body(request, receive)
             identified = identify(request)
@@ -99,10 +101,11 @@ class Door:
         """Wait for the handlers that are at work."""
         self._threads.shutdown()
 
-    def _authenticate(self, request: WireRequest, identified: Identified) -> None:
-        if self._find_key is not None:
-            now = datetime.datetime.now(datetime.timezone.utc)
-            authenticate(request, identified, find_key=self._find_key, now=now)
+    def _authenticate(self, request: WireRequest, identified: Identified) -> Signature | None:
+        if self._find_key is None:
+            return None
+        now = datetime.datetime.now(datetime.timezone.utc)
+        return authenticate(request, identified, find_key=self._find_key, now=now)
 
     def _check_origin(self, request: WireRequest) -> None:
         """A web page must not use a door that asks for no key: neither with its own name for us nor from elsewhere."""

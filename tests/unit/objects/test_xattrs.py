@@ -64,31 +64,19 @@ def limit_attributes(monkeypatch: pytest.MonkeyPatch, size_bytes: int) -> None:
     monkeypatch.setattr(os, "setxattr", limited)
 
 
-@given(
+records = st.builds(
+    Record,
+    identity=st.just((7, 5 << 40, 1_800_000_000_000_000_001)),
     etag=etags,
+    attributes=st.builds(Attributes, headers=texts, user_metadata=texts, tags=texts),
     checksums=texts,
-    headers=texts,
-    metadata=texts,
-    tags=texts,
-    sizes=st.lists(st.integers(0, 5 << 30), max_size=4),
+    part_sizes=st.lists(st.integers(0, 5 << 30), max_size=4).map(tuple),
 )
-def test_any_record_comes_back_as_it_was(
-    tmp_path_factory: pytest.TempPathFactory,
-    etag: str,
-    checksums: dict[str, str],
-    headers: dict[str, str],
-    metadata: dict[str, str],
-    tags: dict[str, str],
-    sizes: list[int],
-) -> None:
+
+
+@given(record=records)
+def test_any_record_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, record: Record) -> None:
     path = tmp_path_factory.getbasetemp() / "record"
-    record = Record(
-        identity=(7, 5 << 40, 1_800_000_000_000_000_001),
-        etag=etag,
-        attributes=Attributes(headers, metadata, tags),
-        checksums=checksums,
-        part_sizes=tuple(sizes),
-    )
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
     try:
         assert xattrs.write_record(descriptor, record)

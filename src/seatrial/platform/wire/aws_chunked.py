@@ -20,11 +20,9 @@ import enum
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
 from seatrial.platform.wire.errors import ServiceError
 from seatrial.platform.wire.refusals import Refusal, authentication_error
-from seatrial.platform.wire.request import ByteStream
 from seatrial.platform.wire.signing import EMPTY_SHA256, Signature, sign
 
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
@@ -86,20 +84,20 @@ class ChunkDecoder:
     def is_done(self) -> bool:
         return self._state is _State.DONE
 
-    def feed(self, data: bytes) -> bytes:
-        """Take the next piece of the body; give what content it completes.
+    def feed(self, data: bytes) -> list[memoryview]:
+        """Take the next piece of the body; give the content that is in it, not copied.
 
         Raises:
             ServiceError: SignatureDoesNotMatch, InvalidRequest, IncompleteBody or MalformedTrailerError, as in S3.
         """
         self._buffer = self._buffer[self._position :] + data if self._position < len(self._buffer) else data
         self._position = 0
-        content: list[bytes] = []
+        content: list[memoryview] = []
         while self._step(content):
             pass
         if self.is_done and self._position < len(self._buffer):
             raise _invalid("there are bytes after the last chunk")
-        return b"".join(content)
+        return content
 
     def close(self) -> None:
         """The body has ended.
@@ -116,7 +114,7 @@ class ChunkDecoder:
             )
             raise ServiceError("IncompleteBody", what, 400)
 
-    def _step(self, content: list[bytes]) -> bool:
+    def _step(self, content: list[memoryview]) -> bool:
         """One state's work; ``False`` when more bytes are needed."""
         if self._state is _State.DATA:
             return self._take_data(content)
@@ -159,8 +157,8 @@ class ChunkDecoder:
         self._end_chunk()
         self._state = _State.TRAILER
 
-    def _take_data(self, content: list[bytes]) -> bool:
-        piece = self._buffer[self._position : self._position + self._left]
+    def _take_data(self, content: list[memoryview]) -> bool:
+        piece = memoryview(self._buffer)[self._position : self._position + self._left]
         if not piece:
             return False
         self._position += len(piece)
@@ -224,51 +222,3 @@ def _invalid(what: str) -> ServiceError:
 def _malformed_trailer() -> ServiceError:
     what = "The request contained trailing data that was not well-formed or did not conform to our published schema."
     return ServiceError("MalformedTrailerError", what, 400)
-
-
-# --- streams --------------------------------------------------------------------------------------------------------
-
-
-def decode_stream(stream: ByteStream, decoder: ChunkDecoder) -> ByteStream:
-    """The content of a chunked stream, sync or async as the stream is. Errors are those of ``ChunkDecoder``."""
-    return _decode_async(stream, decoder) if isinstance(stream, AsyncIterable) else _decode_sync(stream, decoder)
-
-
-def _decode_sync(stream: Iterable[bytes], decoder: ChunkDecoder) -> Iterator[bytes]:
-    for piece in stream:
-        if content := decoder.feed(piece):
-            yield content
-    decoder.close()
-
-
-async def _decode_async(stream: AsyncIterable[bytes], decoder: ChunkDecoder) -> AsyncIterator[bytes]:
-    async for piece in stream:
-        if content := decoder.feed(piece):
-            yield content
-    decoder.close()
-
-
-def check_sha256(stream: ByteStream, expected: str) -> ByteStream:
-    """The same stream; at its end S3's XAmzContentSHA256Mismatch, when its hash is not the hex ``expected``."""
-    return _check_async(stream, expected) if isinstance(stream, AsyncIterable) else _check_sync(stream, expected)
-
-
-def _check_sync(stream: Iterable[bytes], expected: str) -> Iterator[bytes]:
-    digest = hashlib.sha256()
-    for piece in stream:
-        digest.update(piece)
-        yield piece
-    _compare(digest.hexdigest(), expected)
-
-
-async def _check_async(stream: AsyncIterable[bytes], expected: str) -> AsyncIterator[bytes]:
-    digest = hashlib.sha256()
-    async for piece in stream:
-        digest.update(piece)
-        yield piece
-    _compare(digest.hexdigest(), expected)
-
-
-def _compare(digest: str, expected: str) -> None:
-    if not hmac.compare_digest(digest.encode(), expected.lower().encode("utf-8", "surrogatepass")):
-        raise authentication_error(Refusal.BODY, protocol="rest-xml")

@@ -50,6 +50,10 @@ FindKey: TypeAlias = Callable[[str], "SecretKey | None"]
 """The secret of an access key id; ``None`` for an unknown one."""
 
 
+SIGNATURE = "seatrial.signature"
+"""Where an ASGI scope has the ``Signature`` of its request; ``None`` where nobody asked for one."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """A signature that was found right.
@@ -58,7 +62,7 @@ class Signature:
         access_key_id: Whose.
         region: Of the scope; empty for version 2.
         payload: ``x-amz-content-sha256`` as it was signed: a hash in hex, ``UNSIGNED-PAYLOAD``, or a ``STREAMING-…``
-            form. When the body is a stream and this is a hash, pass the stream through ``aws_chunked.check_sha256``.
+            form. Whoever takes a body in compares it with the hash, or decodes it with ``aws_chunked``.
         seed: The signature itself, from which those of chunks go on.
         signing_key: For chunks.
         signed_at: ``YYYYMMDDTHHMMSSZ``.

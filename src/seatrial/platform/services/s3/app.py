@@ -1,6 +1,7 @@
 """The service as an ASGI application: what happens to a request, step by step.
 
-Signatures are not looked at here: the door (``platform.wire``) has verified them where that is asked for.
+Signatures are not looked at here: the door (``platform.wire``) has verified them where that is asked for, and passes on
+with which the body has to agree.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from seatrial.platform.services.s3.bodies import Bodies, ClientGoneError
 from seatrial.platform.services.s3.errors import S3Error, of_store
 from seatrial.platform.services.s3.requests import BodySource, Receive, S3Request, Scope, Send
 from seatrial.platform.services.s3.responses import S3Response, send_response, xml_response
+from seatrial.platform.wire.errors import ServiceError
+from seatrial.platform.wire.signing import SIGNATURE
 
 LOG = logging.getLogger(__name__)
 
@@ -37,7 +40,6 @@ class S3Service:
         account_id: Who owns them; a request that expects another owner is refused.
         region: Of a request; ``us-east-1`` has rules of its own in S3.
         base_hosts: Hosts below which a name is a bucket's.
-        verifies_payload_hashes: Whether a body is compared with ``x-amz-content-sha256``.
     """
 
     def __init__(
@@ -47,14 +49,13 @@ class S3Service:
         account_id: str = ACCOUNT_ID,
         region: str = "us-east-1",
         base_hosts: Sequence[str] = BASE_HOSTS,
-        verifies_payload_hashes: bool = False,
     ) -> None:
         self._store = store
         self._account_id = account_id
         self._region = region
         self._base_hosts = tuple(base_hosts)
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
-        self._bodies = Bodies(store, self._executor, verifies_payload_hashes=verifies_payload_hashes)
+        self._bodies = Bodies(store, self._executor)
 
     def close(self) -> None:
         """Wait for work that was begun."""
@@ -71,6 +72,8 @@ class S3Service:
                 response = await self._answer(scope, headers, body, raw_path)
             except SeatrialError as error:
                 raise of_store(error) from error
+            except ServiceError as error:
+                raise S3Error(error.code, error.message) from error
         except ClientGoneError:
             return
         except S3Error as error:
@@ -105,6 +108,7 @@ class S3Service:
             receive=body.receive,
             account_id=self._account_id,
             region=self._region,
+            signature=scope.get(SIGNATURE),
         )
         if (streaming := routes.STREAMING.get(route)) is not None:
             return await streaming(self._bodies, self._store, request)

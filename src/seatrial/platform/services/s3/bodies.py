@@ -15,9 +15,9 @@ from typing import TypeVar
 from seatrial.objects.base import Incoming, ObjectStore
 from seatrial.objects.checksums import ALGORITHMS, Bytes, new_checksum, render_checksum
 from seatrial.platform.services.s3 import xml
-from seatrial.platform.services.s3.chunked import ChunkedDecoder, ChunkedError
 from seatrial.platform.services.s3.errors import S3Error
 from seatrial.platform.services.s3.requests import Receive, S3Request
+from seatrial.platform.wire.aws_chunked import UNSIGNED_WITH_TRAILER, ChunkDecoder, is_chunked
 
 BATCH_BYTES = 1 << 20
 """A body up to this size needs one visit to a thread; a larger one is written in such pieces."""
@@ -44,7 +44,8 @@ class Promises:
     """Algorithm to value, from headers."""
     trailing: str | None
     """The algorithm whose value comes after the body."""
-    is_chunked: bool
+    chunks: str | None
+    """The form of an ``aws-chunked`` body."""
 
     @property
     def algorithms(self) -> set[str]:
@@ -52,28 +53,27 @@ class Promises:
         return {*self.checksums, *([self.trailing] if self.trailing else [])}
 
 
-def read_promises(headers: Mapping[str, str], *, verifies_payload_hash: bool) -> Promises:
-    """What the headers promise.
+def read_promises(headers: Mapping[str, str], *, is_signed: bool) -> Promises:
+    """What the headers promise; a hash of the body is one where the request's signature was verified.
 
     Raises:
         S3Error: ``InvalidDigest``, ``InvalidRequest``, ``MissingContentLength`` or ``EntityTooLarge``.
     """
     sha256 = headers.get("x-amz-content-sha256", "")
     encodings = [one.strip() for one in headers.get("content-encoding", "").split(",")]
-    is_chunked = sha256.startswith("STREAMING-") or "aws-chunked" in encodings
-    length = headers.get("x-amz-decoded-content-length" if is_chunked else "content-length", "")
+    chunks = sha256 if is_chunked(sha256) else UNSIGNED_WITH_TRAILER if "aws-chunked" in encodings else None
+    length = headers.get("x-amz-decoded-content-length" if chunks else "content-length", "")
     if not length.isdigit():
         raise S3Error("MissingContentLength")
     if int(length) > PUT_MAX_BYTES:
         raise S3Error("EntityTooLarge", ProposedSize=length, MaxSizeAllowed=str(PUT_MAX_BYTES))
-    has_payload_hash = verifies_payload_hash and len(sha256) == 64
     return Promises(
         size_bytes=int(length),
         md5=_md5_of(headers.get("content-md5")),
-        sha256=sha256 if has_payload_hash else None,
+        sha256=sha256.lower() if is_signed and len(sha256) == 64 else None,
         checksums=checksums_of(headers),
         trailing=_trailing_algorithm(headers.get("x-amz-trailer")),
-        is_chunked=is_chunked,
+        chunks=chunks,
     )
 
 
@@ -116,13 +116,11 @@ class Bodies:
     Args:
         store: Where to.
         executor: Where files are written and bytes are hashed.
-        verifies_payload_hashes: Whether ``x-amz-content-sha256`` is compared; needed where signatures are verified.
     """
 
-    def __init__(self, store: ObjectStore, executor: Executor, *, verifies_payload_hashes: bool) -> None:
+    def __init__(self, store: ObjectStore, executor: Executor) -> None:
         self._store = store
         self._executor = executor
-        self._verifies_payload_hashes = verifies_payload_hashes
 
     async def in_thread(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run what touches files off the event loop."""
@@ -137,9 +135,9 @@ class Bodies:
             S3Error: the body is not what its headers say.
             ClientGoneError: it did not arrive.
         """
-        promises = read_promises(request.headers, verifies_payload_hash=self._verifies_payload_hashes)
+        promises = read_promises(request.headers, is_signed=request.signature is not None)
         wanted = {*algorithms, *promises.algorithms, *(["SHA256"] if promises.sha256 else [])}
-        decoder = ChunkedDecoder() if promises.is_chunked else None
+        decoder = _decoder(promises, request)
         loop = asyncio.get_running_loop()
 
         def begin(pieces: list[Bytes]) -> Incoming:
@@ -173,8 +171,6 @@ class Bodies:
             if pending is not None:
                 incoming, pending = await pending, None
             return await loop.run_in_executor(self._executor, end, incoming, batch)
-        except ChunkedError as error:
-            raise S3Error("IncompleteBody", str(error)) from None
         finally:
             if pending is not None:
                 results = await asyncio.gather(pending, return_exceptions=True)
@@ -190,18 +186,15 @@ class Bodies:
             ClientGoneError: it did not arrive.
         """
         headers = {"content-length": "0", **request.headers}
-        promises = read_promises(headers, verifies_payload_hash=self._verifies_payload_hashes)
-        decoder = ChunkedDecoder() if promises.is_chunked else None
+        promises = read_promises(headers, is_signed=request.signature is not None)
+        decoder = _decoder(promises, request)
         body = bytearray()
-        try:
-            async with aclosing(_pieces(request.receive, decoder)) as pieces:
-                async for piece in pieces:
-                    body += piece
-                    if len(body) > xml.BODY_MAX_BYTES:
-                        raise S3Error("EntityTooLarge", MaxSizeAllowed=str(xml.BODY_MAX_BYTES))
-            _verify(_InMemory(bytes(body)), promises, decoder)
-        except ChunkedError as error:
-            raise S3Error("IncompleteBody", str(error)) from None
+        async with aclosing(_pieces(request.receive, decoder)) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > xml.BODY_MAX_BYTES:
+                    raise S3Error("EntityTooLarge", MaxSizeAllowed=str(xml.BODY_MAX_BYTES))
+        _verify(_InMemory(bytes(body)), promises, decoder)
         return bytes(body)
 
 
@@ -221,7 +214,13 @@ class _InMemory:
         return render_checksum(checksum.digest())
 
 
-async def _pieces(receive: Receive, decoder: ChunkedDecoder | None) -> AsyncGenerator[Bytes, None]:
+def _decoder(promises: Promises, request: S3Request) -> ChunkDecoder | None:
+    if promises.chunks is None:
+        return None
+    return ChunkDecoder(promises.chunks, signature=request.signature, decoded_length=promises.size_bytes)
+
+
+async def _pieces(receive: Receive, decoder: ChunkDecoder | None) -> AsyncGenerator[Bytes, None]:
     has_more = True
     while has_more:
         message = await receive()
@@ -236,7 +235,7 @@ async def _pieces(receive: Receive, decoder: ChunkedDecoder | None) -> AsyncGene
             for piece in decoder.feed(data):
                 yield piece
     if decoder is not None:
-        decoder.finish()
+        decoder.close()
 
 
 def _write(incoming: Incoming, pieces: list[Bytes]) -> Incoming:
@@ -249,7 +248,7 @@ def _write(incoming: Incoming, pieces: list[Bytes]) -> Incoming:
     return incoming
 
 
-def _verify(body: Incoming | _InMemory, promises: Promises, decoder: ChunkedDecoder | None) -> None:
+def _verify(body: Incoming | _InMemory, promises: Promises, decoder: ChunkDecoder | None) -> None:
     if promises.size_bytes is not None and body.size_bytes != promises.size_bytes:
         raise S3Error("IncompleteBody")
     if promises.md5 is not None and promises.md5 != body.md5():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.platform.services.s3.errors import S3Error
+from seatrial.platform.wire.signing import Signature
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -62,6 +63,8 @@ class S3Request:
     receive: Receive
     account_id: str
     region: str
+    signature: Signature | None = None
+    """As it was verified; the body has to agree with it."""
 
     def number(self, name: str, default: int, *, maximum: int) -> int:
         """A number of the query.
