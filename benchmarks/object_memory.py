@@ -3,8 +3,8 @@
     python benchmarks/object_memory.py [--gigabytes 5]
 
 One put and one get in a single request each, as the largest that S3 takes; then a multipart upload of the same size,
-whose parts are joined. The figure is the server's peak resident set (VmHWM of Linux), before and after. Needs about twice the
-size on the disk of the working directory.
+whose parts are joined. The figure is the server's peak resident set (VmHWM of Linux), before and after. Needs about
+three times the size on the disk of the working directory.
 """
 
 from __future__ import annotations
