@@ -53,7 +53,7 @@ types: $(STAMPS)/lint ## mypy --strict
 docs: $(STAMPS)/docs ## the documentation in docs/_build/html, warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
-bench: $(STAMPS)/test ## the benchmarks, one after the other
+bench: $(STAMPS)/test $(STAMPS)/bench ## the benchmarks, one after the other
 	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark"; done
 
 clean: ## remove the virtual environment and everything that was built
@@ -68,7 +68,7 @@ $(STAMPS)/base: pyproject.toml constraints.txt | $(STAMPS)/venv
 	$(INSTALL) --editable '.[all]'
 	@touch $@
 
-$(STAMPS)/examples $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/base
+$(STAMPS)/examples $(STAMPS)/test $(STAMPS)/lint $(STAMPS)/docs $(STAMPS)/bench: $(STAMPS)/base
 	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs in $(VENV); the first time may take a minute or two"
 	$(INSTALL) --group $(@F)
 	@touch $@

@@ -52,7 +52,7 @@ def demo_platform(home: Path) -> Iterator[Clients]:
                 found=log.read_text(errors="replace").strip()[-_SHOWN_CHARACTERS:] or "nothing in its log",
                 fix="mend what its log says",
             )
-        yield Clients(RunningPlatform(process.pid, int(port)))
+        yield Clients(RunningPlatform(pid=process.pid, port=int(port)))
 
 
 def _run(home: Path) -> None:

@@ -29,9 +29,9 @@ _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 def command(*, home: Path | None, command_line: tuple[str, ...]) -> int:
     """Run a program whose AWS clients talk to the platform: seatrial run -- python train.py.
 
-    It gets the variables of 'seatrial env', and none of your own AWS variables, profiles or keys; only where the objects
-    lie in an S3 server of yours, it is shown the keys of your environment. In Python, the
-    SageMaker SDKs find the platform's STS and send no telemetry. Its exit code is the command's.
+    It gets the variables of 'seatrial env', and none of your own AWS variables, profiles or keys; only where the
+    objects lie in an S3 server of yours, it gets the keys of your environment. In Python, the SageMaker SDKs find the
+    platform's STS and send no telemetry. Its exit code is the command's.
     """
     platform = require_platform(home_directory(home))
     return _become(command_line, child_environment(os.environ, _client_variables(platform, os.environ)))

@@ -3,13 +3,13 @@
 ::
 
     root/<bucket>/                       the objects, as plain files: see ``keys``
-    root/.seatrial/meta/<bucket>/        a side-car an object (``sidecar``), and bucket.json
+    root/.seatrial/meta/<bucket>/        bucket.json, and the side-cars that objects need (``sidecar``)
     root/.seatrial/uploads/<id>/         unfinished multipart uploads (``uploads``)
     root/.seatrial/tmp/                  files that are being written (``incoming``)
     root/.seatrial/locks/                what writers of one key wait for
 
-A put writes and syncs a temporary file, then, with the key's lock, checks the condition, writes the side-car, renames
-the file and syncs the directory. Readers take no lock.
+A put writes a temporary file, gives it its record (``xattrs``) and syncs it; then, with the key's lock, checks the
+condition, renames the file and syncs the directory. Readers take no lock.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from typing import cast
 
 import msgspec
 
-from seatrial.objects import listing, places
+from seatrial.objects import listing, places, xattrs
 from seatrial.objects.base import (
     ALWAYS,
     Attributes,
@@ -50,7 +50,8 @@ from seatrial.objects.disk import Locks, is_directory, sync_directory, write_ato
 from seatrial.objects.errors import NoSuchBucketError, NoSuchKeyError, ObjectStoreError
 from seatrial.objects.incoming import IncomingFile, remove_abandoned
 from seatrial.objects.keys import check_key
-from seatrial.objects.sidecar import Record, Sidecars, default_record, identity_of, object_info
+from seatrial.objects.records import Identity, Record, default_record, identity_of, object_info
+from seatrial.objects.sidecar import Sidecars
 from seatrial.objects.uploads import Part, Uploads, choose_parts
 
 BOOKKEEPING = ".seatrial"
@@ -201,7 +202,7 @@ class FileStore(ObjectStore):
                 continue  # it was replaced by something else since it was looked at
             try:
                 status = os.fstat(descriptor)
-                record = self._record_of(bucket, key, path, status)
+                record = self._record_of(bucket, key, path, status, descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -260,10 +261,13 @@ class FileStore(ObjectStore):
             if record is not None:
                 return object_info(key, record)
 
-    def _record_of(self, bucket: str, key: str, path: str, status: os.stat_result) -> Record | None:
-        """The record of a file that was just seen at a path; ``None`` when it has been replaced meanwhile."""
+    def _record_of(
+        self, bucket: str, key: str, path: str, status: os.stat_result, descriptor: int | None = None
+    ) -> Record | None:
+        """The record of a file that was just seen at a path, or opened there; ``None`` when it is another by now."""
         identity = identity_of(status)
-        record = self._sidecars.read(bucket, key).get(identity)
+        file = path if descriptor is None else descriptor
+        record = self._written_record(bucket, key, file, identity)
         if record is None:
             try:
                 is_current = identity_of(os.lstat(path)) == identity
@@ -271,8 +275,11 @@ class FileStore(ObjectStore):
                 is_current = False
             if is_current:
                 # Nobody wrote since: no record was ever made for it, or this one was made just now.
-                record = self._sidecars.read(bucket, key).get(identity) or default_record(identity)
+                record = self._written_record(bucket, key, file, identity) or default_record(identity)
         return record
+
+    def _written_record(self, bucket: str, key: str, file: int | str, identity: Identity) -> Record | None:
+        return xattrs.read_record(file, identity) or self._sidecars.read(bucket, key).get(identity)
 
     # --- objects: write -----------------------------------------------------------------------------------------
 
@@ -290,9 +297,8 @@ class FileStore(ObjectStore):
     ) -> ObjectInfo:
         file = cast("IncomingFile", incoming)
         check_key(key)
-        self._folder(bucket)
         record = Record(
-            identity=file.seal(is_durable=True),
+            identity=file.identity(),
             etag=file.md5().hex(),
             attributes=attributes,
             checksums=file.checksums(),
@@ -321,7 +327,7 @@ class FileStore(ObjectStore):
                 for chunk in read_chunks(source.fileno(), 0, info.size_bytes):
                     incoming.write(chunk)
             record = Record(
-                identity=incoming.seal(is_durable=True),
+                identity=incoming.identity(),
                 etag=info.etag if has_hashes else incoming.md5().hex(),
                 attributes=attributes,
                 checksums=dict(info.checksums) if has_hashes else incoming.checksums(),
@@ -336,7 +342,7 @@ class FileStore(ObjectStore):
             if current is None:
                 raise NoSuchKeyError(bucket, key)
             attributes = msgspec.structs.replace(current.attributes, tags=dict(tags))
-            self._sidecars.write(bucket, key, [msgspec.structs.replace(current, attributes=attributes)])
+            self._replace_record(bucket, key, folder, msgspec.structs.replace(current, attributes=attributes))
 
     def delete(self, bucket: str, key: str, *, condition: Condition = ALWAYS) -> None:
         folder = self._folder(bucket)
@@ -352,10 +358,13 @@ class FileStore(ObjectStore):
         self, bucket: str, key: str, incoming: IncomingFile, record: Record, condition: Condition
     ) -> ObjectInfo:
         folder = self._folder(bucket)
+        has_record = incoming.seal(record)
         with self._locks.held(f"{bucket}/{key}"):
-            current = self._current(bucket, key, folder)
-            condition.check(bucket, key, current.etag if current else None)
-            self._sidecars.write(bucket, key, [record] if current is None else [current, record])
+            if condition != ALWAYS or not has_record:
+                current = self._current(bucket, key, folder)
+                condition.check(bucket, key, current.etag if current else None)
+                if not has_record:
+                    self._sidecars.write(bucket, key, [record] if current is None else [current, record])
             places.place_file(folder, key, incoming.path)
         incoming.close()
         return object_info(key, record)
@@ -366,7 +375,21 @@ class FileStore(ObjectStore):
         if path is None:
             return None
         identity = identity_of(os.lstat(path))
-        return self._sidecars.read(bucket, key).get(identity) or default_record(identity)
+        return self._written_record(bucket, key, path, identity) or default_record(identity)
+
+    def _replace_record(self, bucket: str, key: str, folder: str, record: Record) -> None:
+        """Give the object that is there another record; the caller holds the key's lock."""
+        path = next(places.find_files(folder, key), None)
+        if path is None:
+            raise NoSuchKeyError(bucket, key)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not xattrs.write_record(descriptor, record):
+                self._sidecars.write(bucket, key, [record])
+                xattrs.remove_record(descriptor)  # it would count for more
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     # --- multipart uploads --------------------------------------------------------------------------------------
 
@@ -415,7 +438,7 @@ class FileStore(ObjectStore):
         with IncomingFile(self._temporary_dir, hashes=False) as incoming:
             self._uploads.join(upload, chosen, incoming)
             record = Record(
-                identity=incoming.seal(is_durable=True),
+                identity=incoming.identity(),
                 etag=_joined_etag(chosen),
                 attributes=upload.attributes,
                 checksums=_joined_checksums(upload, chosen),

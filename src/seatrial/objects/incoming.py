@@ -12,9 +12,10 @@ from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 
+from seatrial.objects import xattrs
 from seatrial.objects.checksums import Bytes, new_checksum, render_checksum
 from seatrial.objects.disk import copy_range, write_all
-from seatrial.objects.sidecar import Identity, identity_of
+from seatrial.objects.records import Identity, Record, identity_of
 
 _ABANDONED_SECONDS = 60.0
 """A file so old that nobody holds was left by a crash; a younger one may not be locked yet."""
@@ -66,11 +67,15 @@ class IncomingFile:
         """All that were computed."""
         return {name: render_checksum(checksum.digest()) for name, checksum in self._checksums.items()}
 
-    def seal(self, *, is_durable: bool) -> Identity:
-        """Say that all is written; return what identifies the file from now on."""
-        if is_durable:
-            os.fsync(self._descriptor)
+    def identity(self) -> Identity:
+        """What identifies the file once all is written."""
         return identity_of(os.fstat(self._descriptor))
+
+    def seal(self, record: Record) -> bool:
+        """Make what is written survive a power cut, and its record with it; false when that needs a side-car."""
+        has_record = xattrs.write_record(self._descriptor, record)
+        os.fsync(self._descriptor)
+        return has_record
 
     def discard(self) -> None:
         """Remove the temporary file if it is still there, and close it."""

@@ -20,6 +20,7 @@ Nothing here leaves the bucket's folder: no component is empty, ``.`` or ``..`` 
 from __future__ import annotations
 
 import enum
+import functools
 import re
 
 from seatrial.objects.errors import KeyTooLongError, ObjectStoreError
@@ -72,6 +73,7 @@ def is_plain(segment: str) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def forms(segment: str, role: Role) -> tuple[Form, ...]:
     """The forms of a segment, the one to look for first and to take when it is free first."""
     marked = marked_form(segment, role)

@@ -25,13 +25,13 @@ def find_files(folder: str, key: str) -> Iterator[str]:
     last = len(segments) - 1
     pending = [(folder, 0)]
     while pending:
-        directory, depth = pending.pop()
-        role = Role.FILE if depth == last else Role.DIRECTORY
-        paths = [_join(directory, form) for form in forms(segments[depth], role)]
-        if role is Role.FILE:
-            yield from (path for path in paths if stat.S_ISREG(mode_of(path)))
-        else:
-            pending += [(path, depth + 1) for path in reversed(paths) if is_directory(path)]
+        path, depth = pending.pop()
+        if depth > last:
+            if stat.S_ISREG(mode_of(path)):
+                yield path
+        elif depth == 0 or is_directory(path):
+            role = Role.FILE if depth == last else Role.DIRECTORY
+            pending += [(_join(path, form), depth + 1) for form in reversed(forms(segments[depth], role))]
 
 
 def place_file(folder: str, key: str, temporary: str) -> str:
@@ -47,7 +47,8 @@ def place_file(folder: str, key: str, temporary: str) -> str:
     *directories, name = key.split("/")
     for _ in range(_ATTEMPTS):
         changed: list[str] = []
-        path = next(find_files(folder, key), None)
+        found = list(find_files(folder, key))
+        path = found[0] if found else None
         try:
             if path is None:
                 directory = folder
@@ -66,8 +67,9 @@ def place_file(folder: str, key: str, temporary: str) -> str:
             raise
         for directory in dict.fromkeys([os.path.dirname(path), *reversed(changed)]):
             sync_directory(directory)
-        for other in [other for other in find_files(folder, key) if other != path]:
-            os.unlink(other)
+        for other in found[1:]:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(other)
         return path
     raise ObjectStoreError("key-obstructed", "the object's place in its bucket's folder keeps changing", where=key)
 

@@ -1,9 +1,8 @@
-"""What a plain file cannot say of its object, in a small JSON file of our own beside the buckets.
+"""Records in small JSON files of our own beside the buckets, for file systems that keep none with a file (``xattrs``).
 
 A side-car holds records, each bound to one file by its identity. A write puts the record of the file that is there
 and that of the file to come into it *before* the new file takes its place, so that every reader finds the record of the
-file it has, and a crash between the two leaves nothing wrong. A file that no record fits was dropped or edited by the
-user: it gets defaults.
+file it has, and a crash between the two leaves nothing wrong.
 """
 
 from __future__ import annotations
@@ -16,26 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from seatrial.objects.base import Attributes, ObjectInfo
 from seatrial.objects.disk import write_atomically
-
-Identity = tuple[int, int, int]
-"""Inode, size in bytes, time of the last write in nanoseconds."""
-
-
-class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """All that is known of one file."""
-
-    identity: Identity
-    etag: str
-    attributes: Attributes = Attributes()
-    checksums: dict[str, str] = {}
-    part_sizes: tuple[int, ...] = ()
-
-    @property
-    def cannot_be_recomputed(self) -> bool:
-        """Whether losing the record would lose more than what the file's content tells."""
-        return self.attributes != Attributes() or bool(self.part_sizes)
+from seatrial.objects.records import Identity, Record
 
 
 class _Sidecar(msgspec.Struct, frozen=True):
@@ -47,36 +28,13 @@ _DECODER = msgspec.json.Decoder(_Sidecar)
 _ENCODER = msgspec.json.Encoder()
 
 
-def identity_of(status: os.stat_result) -> Identity:
-    """What ties a record to a file."""
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def default_record(identity: Identity) -> Record:
-    """The record of a file that was dropped into a bucket: its ETag changes with the file but never needs its content.
-
-    It has the form of a multipart upload's, which no client takes for an MD5.
-    """
-    digest = hashlib.md5("{}:{}:{}".format(*identity).encode(), usedforsecurity=False).hexdigest()
-    return Record(identity=identity, etag=f"{digest}-1")
-
-
-def object_info(key: str, record: Record) -> ObjectInfo:
-    """A record as the store's users see it."""
-    _, size_bytes, modified_ns = record.identity
-    return ObjectInfo(
-        key=key,
-        size_bytes=size_bytes,
-        modified_ns=modified_ns,
-        etag=record.etag,
-        attributes=record.attributes,
-        checksums=record.checksums,
-        part_sizes=record.part_sizes,
-    )
-
-
 class Sidecars:
-    """The side-cars of all buckets."""
+    """The side-cars of all buckets.
+
+    Args:
+        directory: Of the side-cars.
+        temporary_dir: On the same file system.
+    """
 
     def __init__(self, directory: Path, temporary_dir: Path) -> None:
         self._directory = directory

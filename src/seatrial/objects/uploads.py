@@ -104,7 +104,7 @@ class Uploads:
             number=number,
             file=f"{number:05}-{secrets.token_hex(4)}",
             size_bytes=incoming.size_bytes,
-            modified_ns=incoming.seal(is_durable=False)[2],
+            modified_ns=incoming.identity()[2],
             etag=incoming.md5().hex(),
             checksums=incoming.checksums(),
         )

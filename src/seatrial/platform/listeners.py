@@ -177,8 +177,11 @@ def _server(door: Door, listener: Listener) -> uvicorn.Server:
     return Server(
         uvicorn.Config(
             app,
-            log_level="warning",
+            http="httptools",
+            ws="none",
             lifespan="off",
+            interface="asgi3",
+            log_level="warning",
             access_log=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             server_header=False,

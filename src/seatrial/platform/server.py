@@ -190,11 +190,14 @@ def run_platform(settings: PlatformSettings, on_ready: Callable[[int], None]) ->
         ConfigError: as ``Platform``.
         EngineError: as ``Platform``.
     """
+    import uvloop  # noqa: PLC0415 (what it brings is needed by this command only)
+
     models.preload(PRELOADED_SERVICES)
     sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
     platform = Platform(settings)
     try:
-        asyncio.run(_serve(platform, on_ready))
+        # Uvicorn chooses a loop only where it starts it itself.
+        uvloop.run(_serve(platform, on_ready))
     finally:
         platform.close()
 

@@ -1,13 +1,15 @@
 """Run one operation of a store again and again, killed with SIGKILL before each of its calls of the system in turn.
 
-    python killed_writer.py DIRECTORY put|create|complete|delete|copy|tags
+    python killed_writer.py DIRECTORY put|create|complete|delete|copy|tags attributes|sidecars
 
+The last word says where records are: in extended attributes, or in side-cars as where there are none.
 Prints the number of points it was killed at. After each it checks, as a process that begins anew, that the object is
 whole: old content with the old attributes, or new content with the new ones.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -20,6 +22,7 @@ from seatrial.objects.base import PART_MIN_BYTES, Attributes, WantedPart
 from seatrial.objects.files import FileStore
 
 CALLS = ("open", "write", "fsync", "rename", "unlink", "mkdir", "rmdir", "close", "copy_file_range", "pread")
+CALLS += ("setxattr", "removexattr") if sys.platform == "linux" else ()
 OLD, NEW = b"old content", b"the new content"
 KEY = "dir/k"
 
@@ -42,6 +45,16 @@ def seen(store: FileStore) -> tuple[bytes, dict[str, str], dict[str, str]] | Non
         assert file.info == listed[0]
         content = os.pread(file.fileno(), file.info.size_bytes + 1, 0)
         return content, file.info.attributes.user_metadata, file.info.attributes.tags
+
+
+def refuse_attributes() -> None:
+    """From now on this is a file system without extended attributes."""
+
+    def refuse(*_arguments: Any, **_options: Any) -> None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    for name in ("setxattr", "getxattr", "removexattr"):
+        setattr(os, name, refuse)
 
 
 def prepare(operation: str, store: FileStore) -> Callable[[], Any]:
@@ -118,4 +131,6 @@ def main(directory: Path, operation: str) -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[3] == "sidecars":
+        refuse_attributes()
     print(main(Path(sys.argv[1]), sys.argv[2]))

@@ -19,8 +19,8 @@ REGION = "us-east-1"
 
 
 @contextmanager
-def serving(store: FileStore, **options: Any) -> Iterator[str]:
-    """Serve a store; gives the server's URL."""
+def serving_app(app: Any) -> Iterator[str]:
+    """Serve an ASGI application; gives the server's URL."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     started = threading.Event()
@@ -28,15 +28,13 @@ def serving(store: FileStore, **options: Any) -> Iterator[str]:
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def serve() -> None:
-        service = S3Service(store, **options)
-        server = HttpServer(service, sock)
+        server = HttpServer(app, sock)
         await server.start()
         ended.append(asyncio.Event())
         loops.append(asyncio.get_running_loop())
         started.set()
         await ended[0].wait()
         await server.drain(1)
-        service.close()
 
     thread = threading.Thread(target=lambda: run_in_loop(serve()))
     thread.start()
@@ -47,6 +45,15 @@ def serving(store: FileStore, **options: Any) -> Iterator[str]:
         loops[0].call_soon_threadsafe(ended[0].set)
         thread.join(10)
         sock.close()
+
+
+@contextmanager
+def serving(store: FileStore, **options: Any) -> Iterator[str]:
+    """Serve a store; gives the server's URL."""
+    service = S3Service(store, **options)
+    with serving_app(service) as url:
+        yield url
+    service.close()
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +101,12 @@ def make_client() -> Any:
 def serve() -> Any:
     """A context manager: serve a store, further arguments go to the service."""
     return serving
+
+
+@pytest.fixture(scope="session")
+def serve_app() -> Any:
+    """A context manager: serve an application."""
+    return serving_app
 
 
 _COUNT = iter(range(1_000_000))

@@ -91,7 +91,6 @@ def test_bucket_in_the_host_name(url: str, bucket: str, client: Any) -> None:
         ("get_bucket_replication", "ReplicationConfigurationNotFoundError"),
         ("get_object_lock_configuration", "ObjectLockConfigurationNotFoundError"),
         ("get_public_access_block", "NoSuchPublicAccessBlockConfiguration"),
-        ("get_bucket_ownership_controls", "OwnershipControlsNotFoundError"),
     ],
 )
 def test_sub_resource_that_is_not_configured_is_missing(client: Any, bucket: str, operation: str, code: str) -> None:

@@ -6,6 +6,7 @@ then the body is compared with what was signed (``bodies``).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
@@ -14,13 +15,14 @@ from urllib.parse import parse_qsl
 
 from seatrial.core.errors import SeatrialError
 from seatrial.objects.base import ObjectStore
-from seatrial.platform.services.s3 import routes
+from seatrial.platform.services.s3 import long_answers, routes
 from seatrial.platform.services.s3.addresses import BASE_HOSTS, split_address
 from seatrial.platform.services.s3.bodies import Bodies, ClientGoneError
 from seatrial.platform.services.s3.errors import S3Error, of_store
 from seatrial.platform.services.s3.headers import lines_of_no_effect
 from seatrial.platform.services.s3.requests import SIGNATURE, BodySource, Receive, S3Request, Scope, Send
 from seatrial.platform.services.s3.responses import S3Response, send_response, xml_response
+from seatrial.platform.wire.errors import ServiceError
 
 LOG = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class S3Service:
         account_id: Who owns them; a request that expects another owner is refused.
         region: Of a request; ``us-east-1`` has rules of its own in S3.
         base_hosts: Hosts below which a name is a bucket's.
+        first_space_seconds: How long the answer to a copy may take before white space is sent.
     """
 
     def __init__(
@@ -51,12 +54,14 @@ class S3Service:
         account_id: str = ACCOUNT_ID,
         region: str = "us-east-1",
         base_hosts: Sequence[str] = BASE_HOSTS,
+        first_space_seconds: float = long_answers.FIRST_SPACE_SECONDS,
     ) -> None:
         self._store = store
         self._said: set[str] = set()
         self._account_id = account_id
         self._region = region
         self._base_hosts = tuple(base_hosts)
+        self._first_space_seconds = first_space_seconds
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
         self._bodies = Bodies(store, self._executor)
 
@@ -66,25 +71,18 @@ class S3Service:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = secrets.token_hex(8).upper()
-        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        resource = raw_path.decode("latin-1")
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         body = BodySource(receive, headers)
-        try:
-            try:
-                response = await self._answer(scope, headers, body, raw_path)
-            except SeatrialError as error:
-                raise of_store(error) from error
-        except ClientGoneError:
+        own_headers = {"x-amz-request-id": request_id, "x-amz-id-2": request_id, "server": "AmazonS3"}
+        if long_answers.may_take_long(scope["method"], scope.get("query_string", b""), headers):
+            answer = asyncio.ensure_future(self._respond(scope, headers, body, request_id))
+            seconds = self._first_space_seconds
+            response = await long_answers.wait_with_spaces(answer, own_headers, send, seconds=seconds)
+        else:
+            response = await self._respond(scope, headers, body, request_id)
+        if response is None:
             return
-        except S3Error as error:
-            if error.code == "InternalError":
-                LOG.exception("S3 request %s for %s failed", request_id, resource)
-            response = _error_response(error, resource, request_id)
-        except Exception:
-            LOG.exception("S3 request %s for %s failed", request_id, resource)
-            response = _error_response(S3Error("InternalError"), resource, request_id)
-        response.headers |= {"x-amz-request-id": request_id, "x-amz-id-2": request_id, "server": "AmazonS3"}
+        response.headers |= own_headers
         is_head = scope["method"] == "HEAD"
         if is_head and response.status >= 400:
             # An error has no body here and, as in S3, no type either; 404 is all a client learns.
@@ -93,6 +91,29 @@ class S3Service:
         if not await body.drain():
             response.headers["connection"] = "close"
         await send_response(response, is_head=is_head, receive=receive, send=send, executor=self._executor)
+
+    async def _respond(
+        self, scope: Scope, headers: Mapping[str, str], body: BodySource, request_id: str
+    ) -> S3Response | None:
+        """The answer, be it an error; ``None`` when nobody waits for one."""
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        resource = raw_path.decode("latin-1")
+        try:
+            try:
+                return await self._answer(scope, headers, body, raw_path)
+            except SeatrialError as error:
+                raise of_store(error) from error
+            except ServiceError as error:
+                raise S3Error(error.code, error.message) from error
+        except ClientGoneError:
+            return None
+        except S3Error as error:
+            if error.code == "InternalError":
+                LOG.exception("S3 request %s for %s failed", request_id, resource)
+            return _error_response(error, resource, request_id)
+        except Exception:
+            LOG.exception("S3 request %s for %s failed", request_id, resource)
+            return _error_response(S3Error("InternalError"), resource, request_id)
 
     async def _answer(self, scope: Scope, headers: Mapping[str, str], body: BodySource, raw_path: bytes) -> S3Response:
         bucket, key = split_address(headers.get("host", ""), raw_path, self._base_hosts)

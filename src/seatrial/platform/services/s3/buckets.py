@@ -8,6 +8,7 @@ from seatrial.core.errors import SeatrialError
 from seatrial.objects.base import ObjectStore
 from seatrial.platform.services.s3.addresses import check_bucket_name
 from seatrial.platform.services.s3.errors import S3Error
+from seatrial.platform.services.s3.features import check_new_bucket
 from seatrial.platform.services.s3.requests import S3Request
 from seatrial.platform.services.s3.responses import S3Response, iso_date, xml_response
 from seatrial.platform.services.s3.xml import XmlError, document, element, parse, tag
@@ -57,8 +58,7 @@ def list_buckets(store: ObjectStore, request: S3Request) -> S3Response:
 def create_bucket(store: ObjectStore, request: S3Request, body: bytes) -> S3Response:
     """Make a bucket; as S3 does in ``us-east-1``, one that is there already is no error in that region."""
     check_bucket_name(request.bucket)
-    if request.headers.get("x-amz-bucket-object-lock-enabled", "false").lower() == "true":
-        raise S3Error("NotImplemented", Header="x-amz-bucket-object-lock-enabled")
+    check_new_bucket(request.headers)
     try:
         store.create_bucket(request.bucket, region=_location_constraint(body) or LEGACY_REGION)
     except SeatrialError as error:

@@ -8,13 +8,13 @@ import msgspec
 
 from seatrial.objects.base import PART_NUMBER_MAX, Attributes, ObjectStore, OpenObject
 from seatrial.objects.files import read_chunks
+from seatrial.platform.services.s3 import features
 from seatrial.platform.services.s3.bodies import PUT_MAX_BYTES, algorithm_of
 from seatrial.platform.services.s3.conditions import is_not_modified, write_condition
 from seatrial.platform.services.s3.errors import S3Error
 from seatrial.platform.services.s3.objects import (
     checksum_type,
     read_attributes,
-    refuse_unknown_features,
     write_headers,
 )
 from seatrial.platform.services.s3.ranges import parse_copy_range
@@ -33,7 +33,7 @@ _CHANGING_HEADERS = ("x-amz-storage-class", "x-amz-website-redirect-location", "
 
 def copy_object(store: ObjectStore, request: S3Request) -> S3Response:
     headers = request.headers
-    refuse_unknown_features(headers)
+    features.check_write(headers)
     bucket, key = _source(request)
     replaces_metadata = _directive(headers.get("x-amz-metadata-directive"), "x-amz-metadata-directive")
     replaces_tags = _directive(headers.get("x-amz-tagging-directive"), "x-amz-tagging-directive")

@@ -25,6 +25,7 @@ KEPT = (
 REFUSED_PREFIXES = (
     "x-amz-object-lock-",
     "x-amz-server-side-encryption-customer-",
+    "x-amz-server-side-encryption-context",
     "x-amz-copy-source-server-side-encryption-customer-",
     "x-amz-write-offset-bytes",
 )
@@ -33,8 +34,9 @@ REFUSED_PREFIXES = (
 REFUSED_VALUES = ("x-amz-bucket-object-lock-enabled",)
 """Refused when it is true."""
 
-ACTED_ON_PREFIXES = ("x-amz-checksum-", "x-amz-copy-source", "x-amz-meta-")
+ACTED_ON_PREFIXES = ("x-amz-checksum-", "x-amz-copy-source", "x-amz-grant-", "x-amz-meta-")
 ACTED_ON = (
+    "x-amz-acl",
     "x-amz-content-sha256",
     "x-amz-decoded-content-length",
     "x-amz-expected-bucket-owner",

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from seatrial.objects.base import Incoming, ObjectStore, PartInfo, UploadInfo, WantedPart
 from seatrial.objects.checksums import ALGORITHMS, COMPOSITE, FULL_OBJECT, can_be_full_object
-from seatrial.platform.services.s3 import xml
+from seatrial.platform.services.s3 import features, xml
 from seatrial.platform.services.s3.bodies import Bodies, algorithm_of
 from seatrial.platform.services.s3.buckets import owner, owner_id
 from seatrial.platform.services.s3.conditions import write_condition
@@ -17,7 +17,6 @@ from seatrial.platform.services.s3.listings import encoding
 from seatrial.platform.services.s3.objects import (
     checksum_type,
     read_attributes,
-    refuse_unknown_features,
     write_headers,
 )
 from seatrial.platform.services.s3.requests import S3Request
@@ -29,7 +28,7 @@ _PAGE_MAX = 1000
 
 
 def create_multipart_upload(store: ObjectStore, request: S3Request) -> S3Response:
-    refuse_unknown_features(request.headers)
+    features.check_write(request.headers)
     algorithm = algorithm_of(request.headers, "x-amz-checksum-algorithm")
     kind = _checksum_type(request.headers, algorithm)
     upload_id = store.create_upload(
@@ -52,7 +51,7 @@ def create_multipart_upload(store: ObjectStore, request: S3Request) -> S3Respons
 
 
 async def upload_part(bodies: Bodies, store: ObjectStore, request: S3Request) -> S3Response:
-    refuse_unknown_features(request.headers)
+    features.check_write(request.headers)
     number = part_number(request)
     told = algorithm_of(request.headers, "x-amz-sdk-checksum-algorithm")
     # One look-up for the upload before the body, because it says which checksum the part needs.

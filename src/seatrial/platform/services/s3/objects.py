@@ -9,11 +9,11 @@ from contextlib import suppress
 from seatrial.core.errors import SeatrialError
 from seatrial.objects.base import Attributes, Condition, Incoming, ObjectInfo, ObjectStore
 from seatrial.objects.checksums import COMPOSITE, FULL_OBJECT
-from seatrial.platform.services.s3 import xml
+from seatrial.platform.services.s3 import features, xml
 from seatrial.platform.services.s3.bodies import Bodies, algorithm_of
 from seatrial.platform.services.s3.conditions import is_not_modified, write_condition
 from seatrial.platform.services.s3.errors import S3Error, of_store
-from seatrial.platform.services.s3.headers import KEPT, REFUSED_PREFIXES
+from seatrial.platform.services.s3.headers import KEPT
 from seatrial.platform.services.s3.ranges import parse_range
 from seatrial.platform.services.s3.requests import S3Request
 from seatrial.platform.services.s3.responses import READ_BYTES, FileBody, S3Response, http_date, xml_response
@@ -38,17 +38,6 @@ _OVERRIDES = (
 )
 
 
-def refuse_unknown_features(headers: Mapping[str, str]) -> None:
-    """Refuse a header that asks for what is not done here.
-
-    Raises:
-        S3Error: ``NotImplemented``.
-    """
-    for name in headers:
-        if name.startswith(REFUSED_PREFIXES):
-            raise S3Error("NotImplemented", Header=name)
-
-
 def read_attributes(headers: Mapping[str, str]) -> Attributes:
     """What a writer says of an object.
 
@@ -68,7 +57,7 @@ def read_attributes(headers: Mapping[str, str]) -> Attributes:
 
 
 async def put_object(bodies: Bodies, store: ObjectStore, request: S3Request) -> S3Response:
-    refuse_unknown_features(request.headers)
+    features.check_write(request.headers)
     attributes = read_attributes(request.headers)
     condition = write_condition(request.headers)
 
@@ -101,6 +90,7 @@ def checksum_type(info: ObjectInfo) -> str:
 
 def get_object(store: ObjectStore, request: S3Request) -> S3Response:
     _check_version(request)
+    features.check_read(request.headers)
     file = store.open(request.bucket, request.key)
     try:
         response = _read(file.info, request)
@@ -123,6 +113,7 @@ def get_object(store: ObjectStore, request: S3Request) -> S3Response:
 
 def head_object(store: ObjectStore, request: S3Request) -> S3Response:
     _check_version(request)
+    features.check_read(request.headers)
     response = _read(store.describe(request.bucket, request.key), request)
     if not isinstance(response, tuple):
         return response
@@ -183,6 +174,7 @@ def _part(info: ObjectInfo, request: S3Request) -> tuple[int, int] | None:
 
 def delete_object(store: ObjectStore, request: S3Request) -> S3Response:
     _check_version(request)
+    features.check_delete(request.headers)
     store.delete(request.bucket, request.key, condition=Condition(if_match=request.headers.get("if-match")))
     return S3Response(status=204)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from seatrial.objects.base import ObjectStore
-from seatrial.platform.services.s3 import buckets, copies, listings, multipart, objects, tagging
+from seatrial.platform.services.s3 import buckets, copies, features, listings, multipart, objects, tagging
 from seatrial.platform.services.s3.bodies import Bodies
 from seatrial.platform.services.s3.errors import S3Error
 from seatrial.platform.services.s3.requests import S3Request
@@ -54,7 +54,7 @@ PLAIN: dict[Route, Plain] = {
     ("GET", "bucket", "replication"): buckets.missing_answer("ReplicationConfigurationNotFoundError"),
     ("GET", "bucket", "object-lock"): buckets.missing_answer("ObjectLockConfigurationNotFoundError"),
     ("GET", "bucket", "publicAccessBlock"): buckets.missing_answer("NoSuchPublicAccessBlockConfiguration"),
-    ("GET", "bucket", "ownershipControls"): buckets.missing_answer("OwnershipControlsNotFoundError"),
+    ("GET", "bucket", "ownershipControls"): features.get_ownership_controls,
     ("GET", "bucket", "analytics"): buckets.listed_answer("ListBucketAnalyticsConfigurationResult"),
     ("GET", "bucket", "inventory"): buckets.listed_answer("ListInventoryConfigurationsResult"),
     ("GET", "bucket", "metrics"): buckets.listed_answer("ListMetricsConfigurationsResult"),
@@ -83,6 +83,8 @@ PLAIN: dict[Route, Plain] = {
 
 WITH_XML: dict[Route, WithXml] = {
     ("PUT", "bucket", ""): buckets.create_bucket,
+    ("PUT", "bucket", "acl"): features.put_acl,
+    ("PUT", "object", "acl"): features.put_acl,
     ("PUT", "bucket", "tagging"): tagging.put_bucket_tagging,
     ("POST", "bucket", "delete"): objects.delete_objects,
     ("PUT", "object", "tagging"): tagging.put_object_tagging,

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 BODY_MAX_BYTES = 8 << 20
 """Ten thousand parts or a thousand keys fit four times."""
 _DEPTH_MAX = 32
@@ -32,7 +33,7 @@ def element(name: str, *children: str) -> str:
 def document(name: str, *children: str, namespace: str | None = NAMESPACE) -> bytes:
     """A whole body."""
     declared = f' xmlns="{namespace}"' if namespace else ""
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{name}{declared}>{"".join(children)}</{name}>'.encode()
+    return DECLARATION + f"<{name}{declared}>{''.join(children)}</{name}>".encode()
 
 
 def parse(body: bytes) -> ElementTree.Element:
