@@ -29,9 +29,11 @@ class Page:
     def __init__(self) -> None:
         is_terminal = sys.stdout.isatty()
         self._file = io.StringIO()
+        size = shutil.get_terminal_size()
         self._console = Console(
             file=self._file,
-            width=shutil.get_terminal_size().columns if is_terminal else _PIPE_WIDTH,
+            width=size.columns if is_terminal else _PIPE_WIDTH,
+            height=size.lines,  # without one, the width counts for nothing where TERM is dumb
             force_terminal=is_terminal,
             highlight=False,
         )

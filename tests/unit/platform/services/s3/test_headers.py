@@ -10,7 +10,7 @@ from seatrial.platform.services.s3.headers import ACTED_ON, REFUSED_PREFIXES, li
 @pytest.mark.parametrize(
     ("header", "line"),
     [
-        ("x-amz-acl", "x-amz-acl of a PUT of an S3 object has no effect here"),
+        ("x-amz-request-payer", "x-amz-request-payer of a PUT of an S3 object has no effect here"),
         (
             "x-amz-server-side-encryption",
             "x-amz-server-side-encryption of a PUT of an S3 object is kept and given back, nothing acts on it",
