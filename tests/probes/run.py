@@ -26,7 +26,6 @@ import botocore.awsrequest
 import botocore.credentials
 import botocore.parsers
 import botocore.serialize
-import uvicorn
 from tests.probes.generate import Probe, probes_of
 from tests.probes.seeds import REFUSED_SEEDS, REGION, prepare, seeds
 from tests.unit.platform.services.model_shapes import problems_of_output, service_model
@@ -57,27 +56,16 @@ class Counts:
 def running_platform(home: Path) -> Iterator[str]:
     """A platform behind a real server in a thread of this process."""
     models.preload(PRELOADED_SERVICES)
-    platform = Platform(PlatformSettings(home=home))
-    config = uvicorn.Config(
-        platform.door, host="127.0.0.1", port=0, log_level="warning", lifespan="off", access_log=False
-    )
-    server = uvicorn.Server(config)
+    platform = Platform(PlatformSettings(home=home, port=0))
     started = threading.Event()
-
-    async def serve() -> None:
-        serving = asyncio.create_task(server.serve())
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
-        started.set()
-        await serving
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    serving = platform.listeners.serve(platform.door, lambda _port: started.set())
+    thread = threading.Thread(target=lambda: asyncio.run(serving))
     thread.start()
     try:
-        started.wait(30)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        assert started.wait(30)
+        yield f"http://127.0.0.1:{platform.listeners.port}"
     finally:
-        server.should_exit = True
+        platform.listeners.stop()
         thread.join(30)
         platform.close()
 

@@ -124,18 +124,18 @@ class Door:
             if identified.service == "s3" and not _is_form(request):
                 # The body is not here yet, and so is compared with its signature by the service.
                 scope[SIGNATURE] = self._authenticate(request, identified, keyring, has_body=False)
-                await self._services.s3(scope, receive, send)
+                await self._services.s3(scope, body.receive, send)
                 return
             upstream = self._services.upstream_for(identified)
             if upstream is not None and keyring is None and not _is_form(request):
-                await upstream(scope, receive, send)
+                await upstream(scope, body.receive, send)
                 return
             request = await _with_body(request, body.receive)
             identified = identify(request)
             self._authenticate(request, identified, keyring)
             upstream = self._services.upstream_for(identified)
             if upstream is not None:
-                await upstream(scope, _replay(request.body, receive), send)
+                await upstream(scope, _replay(request.body, body.receive), send)
                 return
             response = await self._answer(request, identified, request_id)
         except ServiceError as error:

@@ -71,6 +71,7 @@ class Listeners:
         self._servers: dict[uvicorn.Server, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._door: Door | None = None
+        self._ended = asyncio.Event()
         try:
             for address in addresses_of(None if bind is None else ports.resolve(bind)):
                 port = self._open(address, port).port
@@ -110,8 +111,8 @@ class Listeners:
             door: What answers.
             on_ready: Called with the port once requests are answered.
         """
-        ended = asyncio.Event()
-        with _on_signals(lambda: self._end(ended)):
+        self._ended = asyncio.Event()
+        with _on_signals(self._end):
             with self._lock:
                 self._door, self._loop = door, asyncio.get_running_loop()
                 for listener in self._listeners:
@@ -119,10 +120,16 @@ class Listeners:
             while not all(server.started for server in self._servers):
                 await asyncio.sleep(_START_POLL_SECONDS)
             on_ready(self.port)
-            await ended.wait()
+            await self._ended.wait()
             await asyncio.gather(*self._servers.values())
         with self._lock:
             self._loop = None
+
+    def stop(self) -> None:
+        """Let ``serve`` end as SIGTERM does; may be called from any thread."""
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._end)
 
     def close(self) -> None:
         """Listen no more."""
@@ -142,11 +149,11 @@ class Listeners:
         server = _server(self._door, listener)
         self._servers[server] = asyncio.get_running_loop().create_task(server.serve(sockets=[listener.socket]))
 
-    def _end(self, ended: asyncio.Event) -> None:
+    def _end(self) -> None:
         for server in self._servers:
-            server.force_exit = ended.is_set()
+            server.force_exit = self._ended.is_set()
             server.should_exit = True
-        ended.set()
+        self._ended.set()
 
 
 def addresses_of(bind: str | None) -> tuple[str, ...]:
