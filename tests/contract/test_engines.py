@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from seatrial.engines.base import Engine
 from seatrial.engines.isolation import Isolation, find_isolation
 from seatrial.engines.process import ProcessEngine
+from seatrial.testing.engine_keep_suite import KeptContainerSuite
 from seatrial.testing.engine_suite import EngineSuite
 
 
@@ -22,7 +24,9 @@ def _require_namespaces() -> None:
         pytest.skip(f"no namespaces here: {finding.reason}")
 
 
-class _ProcessEngineSuite(EngineSuite):
+class _ProcessEngineSuite(EngineSuite, KeptContainerSuite):
+    engine_factory = ProcessEngine
+
     @pytest.fixture(scope="class")
     @classmethod
     def image(cls, programs_dir: Path) -> str:
@@ -43,6 +47,8 @@ class TestProcessEngineInNamespaces(_ProcessEngineSuite):
 
 
 class TestProcessEngineInAUserNamespace(_ProcessEngineSuite):
+    engine_factory = partial(ProcessEngine, isolation=Isolation.USER)
+
     @pytest.fixture(scope="class")
     @classmethod
     def engine(cls) -> Engine:
@@ -51,6 +57,7 @@ class TestProcessEngineInAUserNamespace(_ProcessEngineSuite):
 
 
 class TestProcessEngineWithoutNamespaces(_ProcessEngineSuite):
+    engine_factory = partial(ProcessEngine, isolation=Isolation.NONE)
     has_isolated_network = False
     has_read_only_mounts = False
     has_shared_memory_limit = False
@@ -63,7 +70,13 @@ class TestProcessEngineWithoutNamespaces(_ProcessEngineSuite):
 
 
 @pytest.mark.docker
-class TestDockerEngine(EngineSuite):
+class TestDockerEngine(EngineSuite, KeptContainerSuite):
+    @property
+    def engine_factory(self) -> Callable[[], Engine]:
+        from seatrial.engines.docker import DockerEngine
+
+        return DockerEngine
+
     @pytest.fixture(scope="class")
     @classmethod
     def engine(cls) -> Iterator[Engine]:

@@ -12,6 +12,8 @@ OUT_OF_MEMORY_REASON = (
 )
 """What a job says whose container was killed for memory (§1.7)."""
 
+INTERNAL_ERROR_REASON = "InternalServerError: We encountered an internal error. Please try again."
+
 
 def compose_failure_reason(failure_text: str | None, exit_code: int, *, is_out_of_memory: bool = False) -> str:
     """``FailureReason`` of a training job whose container ended with ``exit_code``.
@@ -54,6 +56,18 @@ def client_failure_reason(problem: str) -> str:
         At most 1,024 characters.
     """
     return f"ClientError: {problem}"[:FAILURE_REASON_MAX_CHARACTERS]
+
+
+def internal_failure_reason(problem: str) -> str:
+    """``FailureReason`` of a job that the platform could not bring to its end (§1.7).
+
+    Args:
+        problem: One sentence.
+
+    Returns:
+        At most 1,024 characters.
+    """
+    return f"{INTERNAL_ERROR_REASON} ({problem})"[:FAILURE_REASON_MAX_CHARACTERS]
 
 
 def render_failure_text(summary: str, detail: str = "") -> str:

@@ -23,6 +23,9 @@ from seatrial.core.errors import EngineError
 from seatrial.core.exit_codes import signal_number_of
 from seatrial.core.subprocesses import OnLine
 
+CONTAINER_LOST = "container-lost"
+"""Code of the error of a container that is gone without anybody knowing how it ended."""
+
 
 class Network(enum.Enum):
     """What a container can reach, and who else uses its ports."""
@@ -219,8 +222,15 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def start(self, spec: ContainerSpec, on_line: OnLine) -> Handle:
-        """Start a container; ``on_line`` receives its output.
+    def start(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path | None = None) -> Handle:
+        """Start a container.
+
+        Args:
+            spec: The container.
+            on_line: Receives its output.
+            keep_dir: A directory that is not there yet, or empty. With it the container outlives this process, and
+                ``find`` of another one finds it there; ``Handle.remove`` removes it. Without it the container ends
+                with this process, or is an orphan (``remove_orphans``).
 
         Raises:
             EngineError: the engine cannot start it, or cannot do something the spec asks for.
@@ -235,10 +245,27 @@ class Engine(ABC):
         """
         return None
 
+    @abstractmethod
+    def find(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path) -> Handle | None:
+        """The container that ``start`` of an earlier process left in ``keep_dir``, whether it still runs or has ended.
+
+        Args:
+            spec: As it was started.
+            on_line: Receives its output from the first line on.
+            keep_dir: As given to ``start``.
+
+        Returns:
+            ``None`` when none was started there; the directory may be used again then.
+
+        Raises:
+            EngineError: it was started, and nobody knows how it ended; nothing of it is left.
+        """
+
     def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
         """Remove the containers and networks of ours for whose labels ``is_orphan`` says that their starter is gone.
 
-        An engine whose containers end with the process that started them has none. What somebody else removes
+        An engine whose containers end with the process that started them has none; those with a ``keep_dir`` are none
+        either as long as ``is_orphan`` does not say so. What somebody else removes
         meanwhile is passed over. The labels are those of the spec, the engine's own, and the image's.
 
         Returns:

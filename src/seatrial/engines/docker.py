@@ -8,6 +8,8 @@ What is particular here:
   reaches; a chosen host port is refused.
 - The address at which a port is published is resolved here: from anything but an IP address the daemon makes all
   addresses of the host.
+- A container that outlives its starter writes its output to a file of the daemon's without a bound of size, whatever
+  the daemon's default is; the file goes with the container.
 - The daemon hands over stdout and stderr separately: each is in order, between the two the order is the daemon's.
 - Files that the container leaves in bind-mounted directories become the caller's (``ownership.py``).
 - Every container and network carries the label ``seatrial=1`` beside those of its spec. They outlive a process that is
@@ -32,9 +34,23 @@ from docker.errors import APIError, DockerException, NotFound
 
 from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines import docker_errors, docker_host_access, docker_orphans, image_names, ownership, ports
+from seatrial.engines import (
+    docker_errors,
+    docker_host_access,
+    docker_keep,
+    docker_orphans,
+    image_names,
+    ownership,
+    ports,
+)
 from seatrial.engines.base import ContainerSpec, Engine, Handle, HostAccess, Network
-from seatrial.engines.docker_handle import Container, DockerHandle, remove_container, remove_network
+from seatrial.engines.docker_handle import (
+    Container,
+    DockerHandle,
+    FollowedLog,
+    remove_container,
+    remove_network,
+)
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -48,6 +64,8 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 """Whom the SDK asks where ``DOCKER_HOST`` names nobody."""
 
 _CHOWN_PATHS_MAX = 500
+_LOG_MAX_SIZE = "1000t"
+"""The daemon's way to say *no bound*: it takes no negative one, and without one its own default counts."""
 _OPEN_CONTAINERS_MAX = 128
 """Connections kept for following containers at once."""
 
@@ -102,7 +120,7 @@ class DockerEngine(Engine):
                 raise docker_errors.not_ready(error) from error
         return self._host_access
 
-    def start(self, spec: ContainerSpec, on_line: OnLine) -> Handle:
+    def start(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path | None = None) -> Handle:
         self._check_host_ports(spec)
         api = self._api()
         image = self._find_image(spec.image)
@@ -110,9 +128,14 @@ class DockerEngine(Engine):
             spec, ports=tuple(replace(port, host_address=ports.resolve(port.host_address)) for port in spec.ports)
         )
         foreign = self._foreign_paths(spec)
-        container = self._create(api, spec, image)
+        container = self._create(api, spec, image, is_kept=keep_dir is not None)
         try:
+            if keep_dir is not None:
+                docker_keep.write(keep_dir, container, image, foreign)
+                container.keep_dir = keep_dir
             api.start(container.id)
+            if keep_dir is not None:
+                container.output = FollowedLog(api, container.id)
             container.addresses = _addresses(api, container, spec)
             return DockerHandle(api, container, on_line, lambda: self._hand_over(api, image, spec, foreign, on_line))
         except (DockerException, requests.RequestException) as error:
@@ -132,6 +155,35 @@ class DockerEngine(Engine):
                 where=self._host,
                 fix="use an engine on this machine that is neither rootless nor Podman, or leave host_ports out",
             )
+
+    def find(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path) -> Handle | None:
+        kept = docker_keep.read(keep_dir)
+        if kept is None:
+            docker_keep.remove(keep_dir)
+            return None
+        api = self._api()
+        container = Container(
+            id=kept.id, name=kept.name, output=(), addresses={}, network_id=kept.network_id, keep_dir=keep_dir
+        )
+        try:
+            state = api.inspect_container(container.id)["State"]
+            if state["Status"] == "created":
+                remove_container(api, container)
+                return None
+            container.output = FollowedLog(api, container.id)
+            if state["Running"]:
+                container.addresses = _addresses(api, container, spec)
+        except NotFound as error:
+            remove_container(api, container)
+            raise EngineError(
+                "container-lost",
+                f"the Docker engine has no container {kept.name!r} any more",
+                fix="look whether somebody removed it",
+            ) from error
+        except (DockerException, requests.RequestException) as error:
+            raise docker_errors.not_ready(error) from error
+        foreign = set(map(Path, kept.foreign_paths))
+        return DockerHandle(api, container, on_line, lambda: self._hand_over(api, kept.image, spec, foreign, on_line))
 
     def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
         try:
@@ -167,7 +219,7 @@ class DockerEngine(Engine):
             else "check the name: it has lower-case letters, digits and . _ - / only, then a tag after a colon",
         )
 
-    def _create(self, api: APIClient, spec: ContainerSpec, image: str) -> Container:
+    def _create(self, api: APIClient, spec: ContainerSpec, image: str, *, is_kept: bool) -> Container:
         """Create the container, its network where it needs one, and attach to its output."""
         name = spec.name or f"seatrial-{secrets.token_hex(4)}"
         with contextlib.ExitStack() as undo:
@@ -183,11 +235,12 @@ class DockerEngine(Engine):
                     labels=_labels(spec, name),
                     name=name,
                     ports=[port.container_port for port in spec.ports],
-                    host_config=_host_config(api, spec, network_id),
+                    host_config=_host_config(api, spec, network_id, is_kept=is_kept),
                 )
-                container = Container(id=created["Id"], name=name, output=iter(()), addresses={}, network_id=network_id)
+                container = Container(id=created["Id"], name=name, output=(), addresses={}, network_id=network_id)
                 undo.callback(remove_container, api, container)
-                output = api.attach(container.id, stdout=True, stderr=True, stream=True, demux=True)
+                # What is kept is read from the daemon's file instead, where a later process finds the same lines.
+                output = () if is_kept else api.attach(container.id, stdout=True, stderr=True, stream=True, demux=True)
             except (DockerException, requests.RequestException) as error:
                 raise docker_errors.explain(error, spec) from error
             undo.pop_all()
@@ -231,7 +284,7 @@ def _image_id(api: APIClient, name: str) -> str | None:
         raise
 
 
-def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None) -> dict[str, Any]:
+def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None, *, is_kept: bool) -> dict[str, Any]:
     limits = spec.limits
     is_published = spec.network is Network.PRIVATE
     config = api.create_host_config(
@@ -247,6 +300,7 @@ def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None) ->
         mem_limit=limits.memory_bytes,
         memswap_limit=limits.memory_bytes,
         shm_size=limits.shm_bytes,
+        log_config=docker.types.LogConfig(type="json-file", config={"max-size": _LOG_MAX_SIZE}) if is_kept else None,
     )
     return cast("dict[str, Any]", config)
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
+import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound, create_api_error_from_http_exception
 
 from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import LineSplitter, OnLine
-from seatrial.engines import docker_errors
+from seatrial.engines import docker_errors, docker_keep
 from seatrial.engines.base import ExitStatus, Handle
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 _NOT_RUNNING = (404, 409)
 _REMOVE_SECONDS = 30.0
+_FRAME_HEADER = struct.Struct(">BxxxL")
+_STDERR = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,11 +36,13 @@ class Container:
 
     id: str
     name: str
-    output: Iterator[tuple[bytes | None, bytes | None]]
+    output: Iterable[tuple[bytes | None, bytes | None]]
     """Pairs of stdout and stderr."""
     addresses: dict[int, tuple[str, int]]
     network_id: str | None = None
     """A network of its own."""
+    keep_dir: Path | None = None
+    """Where a later process finds it."""
 
 
 class DockerHandle(Handle):
@@ -148,6 +155,8 @@ def remove_container(api: APIClient, container: Container) -> None:
             raise docker_errors.not_ready(error) from error
     if container.network_id is not None:
         remove_network(api, container.network_id)
+    if container.keep_dir is not None:
+        docker_keep.remove(container.keep_dir)
 
 
 def remove_network(api: APIClient, network_id: str) -> None:
@@ -159,6 +168,43 @@ def remove_network(api: APIClient, network_id: str) -> None:
         raise docker_errors.not_ready(error) from error
 
 
+class FollowedLog:
+    """The output of a container as the daemon has written it down, from the first line until the container ends.
+
+    Unlike an attached stream it gives every reader the same pieces in the same order.
+
+    Args:
+        api: The engine.
+        container_id: Whose.
+
+    Raises:
+        APIError: there is no such container.
+    """
+
+    def __init__(self, api: APIClient, container_id: str) -> None:
+        url = f"{api.base_url}/v{api.api_version}/containers/{container_id}/logs"
+        options: dict[str, int | str] = {"stdout": 1, "stderr": 1, "follow": 1, "tail": "all"}
+        self._response = api.get(url, params=options, stream=True)
+        try:
+            self._response.raise_for_status()
+        except requests.HTTPError as error:
+            self._response.close()
+            raise create_api_error_from_http_exception(error) from error
+
+    def __iter__(self) -> Iterator[tuple[bytes | None, bytes | None]]:
+        """Pairs of stdout and stderr, one of them ``None``."""
+        read = self._response.raw.read
+        while header := read(_FRAME_HEADER.size):
+            if len(header) < _FRAME_HEADER.size:
+                raise OSError(errno.EPIPE, "the daemon's log was cut off")
+            stream, length = _FRAME_HEADER.unpack(header)
+            data = read(length)
+            yield (None, data) if stream == _STDERR else (data, None)
+
+    def close(self) -> None:
+        self._response.close()
+
+
 def close_output(output: Any) -> None:  # noqa: ANN401 (the SDK's stream type is private)
     """Close an attached stream; its response holds the connection."""
     response = getattr(output, "_response", None)
@@ -168,7 +214,7 @@ def close_output(output: Any) -> None:  # noqa: ANN401 (the SDK's stream type is
         response.close()
 
 
-def _pump(output: Iterator[tuple[bytes | None, bytes | None]], on_line: OnLine) -> None:
+def _pump(output: Iterable[tuple[bytes | None, bytes | None]], on_line: OnLine) -> None:
     splitters = (LineSplitter(), LineSplitter())
     for pair in output:
         for chunk, splitter in zip(pair, splitters, strict=True):

@@ -68,6 +68,7 @@ def _try(isolation: Isolation) -> None:
         "outbound_program": None,
         "listeners": [],
         "host_ports": [],
+        "keep": None,
         "cgroup_dirs": [],
         "oom_kill_file": None,
         "mounts": [],

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -15,10 +16,12 @@ from typing import TYPE_CHECKING
 from seatrial.core import subprocesses
 from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import OnLine, Running
+from seatrial.engines.keep import Keep, KeptLauncher
 from seatrial.engines.launcher.instructions import KILL, TERMINATE
 
 if TYPE_CHECKING:
     from seatrial.engines.launcher.instructions import Failure, Instructions, Report
+    from seatrial.engines.plan import Traces
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _CODE = "import sys; sys.path.append(sys.argv[1]); from seatrial.engines.launcher.main import main; main()"
@@ -86,6 +89,49 @@ class Launcher:
             self._final = json.loads(self._unread)
 
 
+def launch_kept(
+    instructions: Instructions, listeners: Sequence[socket.socket], on_line: OnLine, keep: Keep, traces: Traces
+) -> KeptLauncher:
+    """As ``launch``, for a container that goes on when this process ends.
+
+    Raises:
+        LaunchFailedError, EngineError: as ``launch``.
+    """
+    ours, theirs = socket.socketpair()
+    process: subprocess.Popen[bytes] | None = None
+    lease = keep.make(traces.to_json())
+    try:
+        instructions["keep"] = {"path": str(keep.path), "lease_fd": lease}
+        with theirs, keep.open_output() as output:
+            process = subprocess.Popen(
+                _argv(theirs),
+                env={},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=(theirs.fileno(), lease, *(listener.fileno() for listener in listeners)),
+            )
+        report, _ = _converse(ours, instructions)
+        if "failure" in report:
+            raise LaunchFailedError(report["failure"])
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            ours.send(KILL)  # its end alone tells a kept container nothing
+        ours.close()
+        if process is not None:
+            process.wait()
+        keep.remove()
+        if isinstance(error, OSError):
+            raise EngineError("launch-failed", "cannot start a process", found=str(error)) from error
+        raise
+    finally:
+        os.close(lease)
+    ours.close()
+    return KeptLauncher(keep, on_line, process)
+
+
 def launch(instructions: Instructions, listeners: Sequence[socket.socket], on_line: OnLine) -> Launcher:
     """Start a container; returns when its program runs.
 
@@ -96,7 +142,7 @@ def launch(instructions: Instructions, listeners: Sequence[socket.socket], on_li
     ours, theirs = socket.socketpair()
     fds = (theirs.fileno(), *(listener.fileno() for listener in listeners))
     request = subprocesses.Request(
-        argv=(sys.executable, "-I", "-S", "-c", _CODE, _PACKAGE_PARENT, str(theirs.fileno())),
+        argv=_argv(theirs),
         environment={},
         cwd=Path("/"),
         pass_fds=fds,
@@ -116,6 +162,10 @@ def launch(instructions: Instructions, listeners: Sequence[socket.socket], on_li
             raise EngineError("launch-failed", "cannot start a process", found=str(error)) from error
         raise
     return Launcher(running, ours, unread)
+
+
+def _argv(control: socket.socket) -> tuple[str, ...]:
+    return (sys.executable, "-I", "-S", "-c", _CODE, _PACKAGE_PARENT, str(control.fileno()))
 
 
 def _converse(control: socket.socket, instructions: Instructions) -> tuple[Report, bytes]:

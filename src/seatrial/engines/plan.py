@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seatrial.contract.layout import OPT_ML
 from seatrial.core.errors import EngineError
@@ -29,6 +29,41 @@ _IMAGE_ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONUNBUFFERED": "TRUE"}
 """What the classic Dockerfile sets beside PATH: without the second one a Python program's log comes late or never."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What a container needs of the host, for a later process to take back."""
+
+    groups: cgroups.ControlGroups
+    made: tuple[Path, ...]
+    scratch_dir: Path | None
+    addresses: Mapping[int, tuple[str, int]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "groups": [str(path) for path in self.groups.dirs],
+            "made": [str(path) for path in self.made],
+            "scratch_dir": None if self.scratch_dir is None else str(self.scratch_dir),
+            "addresses": list(self.addresses.items()),
+        }
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Traces:
+        scratch_dir = found.get("scratch_dir")
+        return cls(
+            groups=cgroups.ControlGroups(dirs=tuple(map(Path, found.get("groups", ())))),
+            made=tuple(map(Path, found.get("made", ()))),
+            scratch_dir=None if scratch_dir is None else Path(scratch_dir),
+            addresses={port: (host, host_port) for port, (host, host_port) in found.get("addresses", ())},
+        )
+
+    def take_back(self) -> None:
+        """Remove what was made, when no launcher does it."""
+        self.groups.remove()
+        base_dir.remove_made(list(self.made))
+        if self.scratch_dir is not None:
+            remove_tree(self.scratch_dir)
+
+
 @dataclass(slots=True, kw_only=True)
 class Plan:
     """What will be started, and what was made for it on the host."""
@@ -45,12 +80,19 @@ class Plan:
         for listener in self.listeners:
             listener.close()
 
+    @property
+    def traces(self) -> Traces:
+        """What was made on the host, and how the container is reached."""
+        return Traces(
+            groups=self.groups,
+            made=tuple(self.made),
+            scratch_dir=None if self.instructions["scratch_dir"] is None else Path(self.instructions["scratch_dir"]),
+            addresses=self.addresses,
+        )
+
     def take_back(self) -> None:
         """Remove what was made, when no launcher came to do it."""
-        self.groups.remove()
-        base_dir.remove_made(self.made)
-        if self.instructions["scratch_dir"] is not None:
-            remove_tree(Path(self.instructions["scratch_dir"]))
+        self.traces.take_back()
 
 
 def with_namespaces(spec: ContainerSpec, name: str, program: Program, python: Path, isolation: Isolation) -> Plan:
@@ -126,6 +168,7 @@ def _instructions(spec: ContainerSpec, program: Program) -> Instructions:
         "outbound_program": None,
         "listeners": [],
         "host_ports": [],
+        "keep": None,
         "cgroup_dirs": [],
         "oom_kill_file": None,
         "mounts": [],

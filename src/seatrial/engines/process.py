@@ -11,10 +11,12 @@ so that no credentials of the developer are found.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,19 +25,22 @@ from seatrial.core.subprocesses import OnLine
 from seatrial.engines import plan, program
 from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, HostAccess
 from seatrial.engines.isolation import Finding, Isolation, find_isolation, find_outbound_program
-from seatrial.engines.launch import Launcher, LaunchFailedError, launch
+from seatrial.engines.keep import Keep, KeptLauncher, lost
+from seatrial.engines.launch import Launcher, LaunchFailedError, launch, launch_kept
 from seatrial.engines.launcher.container import EXECUTE_STEP
-from seatrial.engines.plan import Plan
+from seatrial.engines.plan import Plan, Traces
 from seatrial.engines.program import Program
 
 LOOPBACK = "127.0.0.1"
 """A host port is found where the host has it: in a network of its own, the container's loopback leads on to it."""
 
+_STARTING_POLL_SECONDS = 0.01
+
 
 class ProcessHandle(Handle):
     """One started program."""
 
-    def __init__(self, name: str, launcher: Launcher, addresses: dict[int, tuple[str, int]]) -> None:
+    def __init__(self, name: str, launcher: Launcher | KeptLauncher, addresses: Mapping[int, tuple[str, int]]) -> None:
         self.name = name
         self._launcher = launcher
         self._addresses = addresses
@@ -61,7 +66,8 @@ class ProcessHandle(Handle):
 
     def remove(self) -> None:
         self.kill()
-        self.wait(None)
+        with contextlib.suppress(EngineError):  # it was lost: nothing of it runs any more
+            self.wait(None)
         self._launcher.close()
 
     def addresses(self) -> Mapping[int, tuple[str, int]]:
@@ -95,14 +101,20 @@ class ProcessEngine(Engine):
     def check_image(self, spec: ContainerSpec) -> None:
         self._resolve(spec)
 
-    def start(self, spec: ContainerSpec, on_line: OnLine) -> Handle:
+    def start(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path | None = None) -> Handle:
         self.check_ready()
         _check_mount_sources(spec)
         found = self._resolve(spec)
         name = spec.name or f"seatrial-{secrets.token_hex(4)}"
         prepared = self._plan(spec, name, found)
+        launcher: Launcher | KeptLauncher
         try:
-            launcher = launch(prepared.instructions, prepared.listeners, on_line)
+            if keep_dir is None:
+                launcher = launch(prepared.instructions, prepared.listeners, on_line)
+            else:
+                launcher = launch_kept(
+                    prepared.instructions, prepared.listeners, on_line, Keep(keep_dir), prepared.traces
+                )
         except LaunchFailedError as error:
             prepared.take_back()
             raise _explain(error, found) from error
@@ -115,6 +127,21 @@ class ProcessEngine(Engine):
 
     def host_access(self) -> HostAccess | None:
         return HostAccess(listen_address=LOOPBACK, container_address=LOOPBACK, is_shared=False)
+
+    def find(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path) -> Handle | None:
+        keep = Keep(keep_dir)
+        while keep.was_used and keep.is_running and not keep.has_started:
+            time.sleep(_STARTING_POLL_SECONDS)
+        traces = Traces.from_json(keep.read_traces())
+        if keep.was_used and keep.has_started:
+            if keep.is_running or keep.read_end() is not None:
+                return ProcessHandle(spec.name or keep_dir.name, KeptLauncher(keep, on_line), traces.addresses)
+            traces.take_back()
+            keep.remove()
+            raise lost(keep)
+        traces.take_back()
+        keep.remove()
+        return None
 
     def limitations(self) -> tuple[str, ...]:
         finding = self._finding()

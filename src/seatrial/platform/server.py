@@ -15,19 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial.contract.names import LOCAL_ACCOUNT_ID, LOCAL_REGION
-from seatrial.core.errors import ConfigError, SeatrialError
-from seatrial.core.trees import remove_tree
+from seatrial.core.errors import ConfigError
 from seatrial.engines import ports
 from seatrial.objects.files import FileStore
 from seatrial.objects.transfer import ObjectTransfer, StoreTransfer
 from seatrial.platform.app import ASGIApplication, Door, Services, is_loopback
 from seatrial.platform.engine_choice import EngineChoice, Engines
 from seatrial.platform.jobs.capacity import Capacity
+from seatrial.platform.jobs.leftovers import remove_leftovers
 from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.stored_training import StoredTraining, Surroundings
 from seatrial.platform.jobs.training_runner import TrainingRunner
 from seatrial.platform.keys import KEYS_FILE, Keyring, make_keys_file, read_keys
 from seatrial.platform.listeners import Listeners
+from seatrial.platform.logs.replay import ReplayedLog
 from seatrial.platform.logs.store import LogStore
 from seatrial.platform.services.container_access import ContainerAccess
 from seatrial.platform.services.declarations import DECLARATIONS
@@ -40,7 +41,7 @@ from seatrial.platform.services.sagemaker.training import Site, TrainingJobs, ch
 from seatrial.platform.services.sessions import Sessions
 from seatrial.platform.services.sts import StsService
 from seatrial.platform.store.database import Database
-from seatrial.platform.store.resources import Kind, Resource, ResourceStore
+from seatrial.platform.store.resources import Kind, ResourceStore
 from seatrial.platform.wire import models
 from seatrial.platform.wire.waiters import HOLD_LIMIT_SECONDS
 
@@ -104,6 +105,7 @@ class Platform:
         s3, objects = self._open_s3(settings)
         logs = LogStore(home / "logs")
         engines = Engines(settings.engine)
+        any_engine = Engines()  # for jobs of an earlier platform too, which may have used another one
         platform_id = _made_once(home / "id", lambda: secrets.token_hex(8).encode()).decode()
         sessions = Sessions(_made_once(home / "secret", lambda: secrets.token_bytes(32)))
         self.listeners = Listeners(port=settings.port, bind=settings.bind, keyring=_keyring(settings, sessions))
@@ -112,8 +114,8 @@ class Platform:
             region=settings.region,
             objects=objects,
             work_root=home / "jobs",
-            engine_for=engines.engine_for,
-            open_log=logs.open_stream,
+            engine_for=any_engine.engine_for,
+            open_log=lambda group, stream, position: ReplayedLog(logs.open_stream(group, stream), position),
             channel_source=channel_source,
             metric_scanner=metric_scanner,
             labels={PLATFORM_LABEL: platform_id},
@@ -124,8 +126,11 @@ class Platform:
             lambda stored, on_phase: StoredTraining(stored, surroundings, on_phase),
             JobQueue(Capacity(max_jobs=settings.max_jobs)),
         )
-        # Engines(): also the one that this platform does not use, and an earlier one did.
-        _clean_up_after(runner.recover(), Engines(), platform_id, home / "jobs")
+        unfinished = [job.name for job in runner.unfinished()]
+        remove_leftovers(
+            home / "jobs", unfinished, any_engine.engine_for, lambda labels: labels.get(PLATFORM_LABEL) == platform_id
+        )
+        runner.recover()
         self._exit.callback(runner.close)
         site = Site(settings.region, settings.account_id)
         training_jobs = TrainingJobs(store, objects, runner, engines.engine_for, site)
@@ -239,18 +244,6 @@ def _sole_owner(home: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def _clean_up_after(interrupted: list[Resource], engines: Engines, platform_id: str, work_root: Path) -> None:
-    """Remove the containers and directories of jobs whose platform was killed; an engine that is gone keeps its own."""
-    images = {job.name: job.document["request"]["AlgorithmSpecification"]["TrainingImage"] for job in interrupted}
-    for engine in {engines.engine_for(image) for image in images.values()}:
-        try:
-            engine.remove_orphans(lambda labels: labels.get(PLATFORM_LABEL) == platform_id)
-        except SeatrialError as error:
-            LOG.warning("containers of an earlier platform may still run: %s", error.sentence())
-    for name in images:
-        remove_tree(work_root / name)
 
 
 def keys_file(settings: PlatformSettings) -> Path | None:

@@ -22,6 +22,7 @@ PROGRAMS: Mapping[str, str] = MappingProxyType(
         "long-line": _PERL + 'print "x" x $ARGV[0], "\\n";\n',
         "odd-output": _SH + "printf 'pi\\361ata\\r\\n\\nno end'\n",
         "stop-politely": _SH + "trap 'echo stopping; exit 7' TERM\necho ready\nwhile :; do sleep 0.02; done\n",
+        "count-then-stop": _SH + "trap 'seq 6 10; exit 7' TERM\nseq 5\nwhile :; do sleep 0.02; done\n",
         "ignore-stop": _SH + "trap '' TERM\necho ready\nwhile :; do sleep 0.02; done\n",
         "sleep-long": _SH + "echo ready\nexec sleep 600\n",
         "copy": _SH + 'cat "$ml/input/in.txt" > "$ml/model/out.txt" && echo copied || { echo refused; exit 1; }\n',

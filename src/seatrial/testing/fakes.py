@@ -105,7 +105,10 @@ class FakeEngine(Engine):
                 fix="name one of these",
             )
 
-    def start(self, spec: ContainerSpec, on_line: OnLine) -> FakeHandle:
+    def find(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path) -> None:
+        """Its containers are threads: none outlives its process."""
+
+    def start(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path | None = None) -> FakeHandle:
         self.check_image(spec)
         name = spec.name or f"fake-{len(self.handles)}"
         handle = FakeHandle(name, FakeContainer(spec, on_line), self._images[spec.image])

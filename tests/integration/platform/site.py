@@ -1,7 +1,10 @@
 """A platform as a user starts it, and the calls that most tests of it make."""
 
 import contextlib
+import fcntl
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +33,12 @@ class Site:
         started = self.command("up", "-d", "--port=0", *options)
         assert started.returncode == 0, started.stderr
         self.url = json.loads(self.command("status", "--json").stdout)["url"]
+
+    def kill(self) -> None:
+        """SIGKILL to the platform; returns when it is gone."""
+        os.kill(json.loads((self.home / "platform.json").read_text())["pid"], signal.SIGKILL)
+        with (self.home / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -71,7 +80,11 @@ def wait_for_log(site: Site, name: str, text: str) -> None:
     logs = site.client("logs")
     while True:
         with contextlib.suppress(logs.exceptions.ResourceNotFoundException):
-            found = logs.filter_log_events(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/", filterPattern=text)
+            found = logs.filter_log_events(
+                logGroupName=LOG_GROUP,
+                logStreamNamePrefix=f"{name}/",
+                filterPattern=f'"{text}"',
+            )
             if found["events"]:
                 return
         time.sleep(0.05)

@@ -1,13 +1,21 @@
 """What the caller tells the launcher, and what the launcher answers: one line of JSON each way.
 
 Afterwards the caller sends single bytes: ``T`` for SIGTERM to the program, ``K`` for SIGKILL to the whole container.
-End of file on the control socket means ``K`` as well.
+End of file on the control socket means ``K`` as well, unless the container has a directory of its own (``keep``): it
+then goes on without its starter, and obeys the same bytes from a FIFO there.
 """
 
 from __future__ import annotations
 
 TERMINATE = b"T"
 KILL = b"K"
+
+LEASE_FILE = "lease"
+CONTROL_FILE = "control"
+OUTPUT_FILE = "output"
+STARTED_FILE = "started"
+END_FILE = "end.json"
+"""In the directory of a container that outlives its starter (``engines/keep.py``)."""
 
 TYPE_CHECKING = False  # importing typing costs more than the rest of this module
 if TYPE_CHECKING:
@@ -23,6 +31,11 @@ if TYPE_CHECKING:
         """A listening socket made in the host's network."""
         container_port: int
 
+    class Keep(TypedDict):
+        path: str
+        lease_fd: int
+        """Locked; the lock ends with the launcher."""
+
     class Instructions(TypedDict):
         """Everything the launcher needs; paths are absolute host paths."""
 
@@ -35,6 +48,7 @@ if TYPE_CHECKING:
         listeners: list[Listener]
         host_ports: list[int]
         """Ports of the host's loopback that the container's loopback leads to; only with a private network."""
+        keep: Keep | None
         cgroup_dirs: list[str]
         """Groups the program joins; removed at the end."""
         oom_kill_file: str | None

@@ -3,7 +3,8 @@
 Rules:
 
 - One thread, so that PR_SET_PDEATHSIG of its children means "the launcher has ended".
-- The control socket's end means that the caller is gone: everything is killed and cleaned up all the same.
+- The control socket's end means that the caller is gone: everything is killed and cleaned up all the same. Only a
+  container with a directory of its own (``keep``) goes on; what it is told and how it ends passes through files there.
 - Clean-up happens once, here, after the last process of the container has ended.
 """
 
@@ -17,7 +18,7 @@ import signal
 import sys
 
 from seatrial.engines.launcher import container, descendants, helpers
-from seatrial.engines.launcher.instructions import KILL, TERMINATE
+from seatrial.engines.launcher.instructions import CONTROL_FILE, END_FILE, KILL, STARTED_FILE, TERMINATE
 from seatrial.engines.launcher.syscalls import SetUpError
 
 TYPE_CHECKING = False  # importing typing costs more than this module
@@ -38,12 +39,14 @@ def main() -> NoReturn:
     os.set_inheritable(control, False)
     for listener in instructions["listeners"]:
         os.set_inheritable(listener["fd"], False)
+    if instructions["keep"] is not None:
+        os.set_inheritable(instructions["keep"]["lease_fd"], False)
     launcher = _Launcher(instructions, control)
     try:
         launcher.start()
         exit_code = launcher.follow()
         launcher.clean_up()
-        launcher.report({"exit_code": exit_code, "oom_kill_count": launcher.oom_kill_count})
+        launcher.report_end({"exit_code": exit_code, "oom_kill_count": launcher.oom_kill_count})
     except SetUpError as error:
         launcher.kill_all()
         launcher.clean_up()
@@ -72,6 +75,8 @@ class _Launcher:
         self._relay_stops: list[Callable[[], None]] = []
         """They tell the relays that the container has ended."""
         self.oom_kill_count = 0
+        self._keep = instructions["keep"]
+        self._commands = -1 if self._keep is None else _open_commands(self._keep["path"])
         self._child_ended = _wake_on_child_end()
 
     def start(self) -> None:
@@ -103,6 +108,8 @@ class _Launcher:
         os.close(gate_in)
         if outbound is not None:
             outbound.connect()
+        if self._keep is not None:
+            os.close(os.open(f"{self._keep['path']}/{STARTED_FILE}", os.O_WRONLY | os.O_CREAT, 0o600))
         with contextlib.suppress(BrokenPipeError):
             os.write(gate_out, b"1")
         os.close(gate_out)
@@ -145,11 +152,13 @@ class _Launcher:
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._child_ended, select.POLLIN)
+        if self._commands >= 0:
+            poll.register(self._commands, select.POLLIN)
         status = self._reap()
         while status is None:
             for fd, _ in poll.poll():
-                if fd == self._control:
-                    self._obey(poll)
+                if fd in (self._control, self._commands):
+                    self._obey(fd, poll)
                 else:
                     os.read(fd, 4096)
             status = self._reap()
@@ -160,13 +169,15 @@ class _Launcher:
         code = os.waitstatus_to_exitcode(status)
         return code if code >= 0 else 128 - code
 
-    def _obey(self, poll: select.poll) -> None:
+    def _obey(self, fd: int, poll: select.poll) -> None:
         try:
-            command = os.read(self._control, 4096)
+            command = os.read(fd, 4096)
         except ConnectionResetError:
             command = b""
         if not command:
-            poll.unregister(self._control)
+            poll.unregister(fd)
+            if self._keep is not None:
+                return
         if not command or KILL in command:
             self._kill_program()
         elif TERMINATE in command:
@@ -235,9 +246,24 @@ class _Launcher:
 
             remove_tree(Path(instructions["scratch_dir"]))
 
+    def report_end(self, report: Report) -> None:
+        """The last report, also for whoever asks when we are gone."""
+        if self._keep is not None:
+            path = f"{self._keep['path']}/{END_FILE}"
+            with contextlib.suppress(OSError):  # a full disk: the container then counts as lost
+                with open(f"{path}.partial", "w", encoding="ascii") as file:
+                    json.dump(report, file)
+                os.replace(f"{path}.partial", path)
+        self.report(report)
+
     def report(self, report: Report) -> None:
         with contextlib.suppress(OSError):  # nobody listens any more
             os.write(self._control, json.dumps(report).encode() + b"\n")
+
+
+def _open_commands(directory: str) -> int:
+    """The FIFO of a kept container; opened for writing too, so that it never ends."""
+    return os.open(f"{directory}/{CONTROL_FILE}", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _say(line: str) -> None:

@@ -36,14 +36,22 @@ class JobQueue:
         self._next_look: threading.Timer | None = None
         self._is_open = True
 
-    def submit(self, name: str, run: Callable[[], None]) -> bool:
+    def submit(self, name: str, run: Callable[[], None], *, is_started: bool = False) -> bool:
         """Take a job on.
+
+        Args:
+            name: Of the job.
+            run: Runs it to its end.
+            is_started: It has a place already, and needs no other.
 
         Returns:
             Whether it started at once.
         """
         waiting = _Waiting(name, run)
         with self._lock:
+            if is_started:
+                self._start(waiting)
+                return True
             self._waiting.append(waiting)
             self._start_what_fits()
             return waiting not in self._waiting
@@ -87,10 +95,12 @@ class JobQueue:
             if not self._has_memory():
                 self._look_again_later()
                 return
-            waiting = self._waiting.pop(0)
-            thread = threading.Thread(target=self._run, args=(waiting,), name=f"job-{waiting.name}")
-            self._started_at[thread] = time.monotonic()
-            thread.start()
+            self._start(self._waiting.pop(0))
+
+    def _start(self, waiting: _Waiting) -> None:
+        thread = threading.Thread(target=self._run, args=(waiting,), name=f"job-{waiting.name}")
+        self._started_at[thread] = time.monotonic()
+        thread.start()
 
     def _has_memory(self) -> bool:
         now = time.monotonic()

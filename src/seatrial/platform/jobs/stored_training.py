@@ -6,6 +6,7 @@ directory stays and the reason names it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,17 @@ from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, Traini
 from seatrial.platform.jobs.training_runner import PreparedJob
 from seatrial.platform.store.resources import Resource
 
+UNSAVED_FILE = "unsaved"
+"""In a job's directory: it holds what could not be uploaded, and stays."""
+
+IMAGE_FILE = "image"
+"""In a job's directory: what its container runs."""
+
+JOB_LABEL = "seatrial.training-job"
+"""Label of a container: the job it is of."""
+
+_LOG_POSITION_FILE = "log-position"
+
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 """Source: contract.md §1.11."""
 
@@ -33,8 +45,12 @@ LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 class Log(Protocol):
     """Takes one container's output."""
 
-    def write(self, message: str) -> None:
-        """One line."""
+    @property
+    def position(self) -> int:
+        """Where the next line will stand."""
+
+    def write(self, message: str) -> float:
+        """One line, unless it was written before; returns when it was, in seconds since the epoch."""
 
     def close(self) -> None:
         """No more lines."""
@@ -57,8 +73,8 @@ class Surroundings:
     work_root: Path
     """Each job's work directory lies below it, under the job's name."""
     engine_for: Callable[[str], Engine]
-    open_log: Callable[[str, str], Log]
-    """Group, stream → log."""
+    open_log: Callable[[str, str, int | None], Log]
+    """Group, stream, position → log; what comes is compared with what stands from the position on."""
     channel_source: Callable[[ObjectTransfer, Mapping[str, Any]], ChannelSource]
     metric_scanner: Callable[[Mapping[str, Any]], MetricScanner]
     labels: Mapping[str, str]
@@ -85,37 +101,54 @@ class StoredTraining(PreparedJob):
         self._output = parse_s3_uri(request["OutputDataConfig"]["S3OutputPath"]).below(stored.name, "output")
         self._scanner = surroundings.metric_scanner(request)
         self._work_dir = surroundings.work_root / stored.name
+        self._progress = record.progress(stored, time.time())
+        self._log_stream = f"{self._name}/{host_name(1)}-{int(stored.created_at)}"
         self._log: Log | None = None
-        engine = surroundings.engine_for(request["AlgorithmSpecification"]["TrainingImage"])
+        self._image = request["AlgorithmSpecification"]["TrainingImage"]
+        engine = surroundings.engine_for(self._image)
         self.job = TrainingJob(
             engine,
             self._training_request(request, surroundings.platform_access(engine, stored.name, request)),
             on_phase=on_phase,
             on_line=self._take_line,
             deliver=self._deliver,
+            before_container=self._note_log_position,
         )
 
     def run(self) -> TrainingResult:
-        remove_tree(self._work_dir)
-        self._work_dir.mkdir(parents=True)
-        self._log = self._around.open_log(LOG_GROUP, f"{self._name}/{host_name(1)}-{int(time.time())}")
-        is_kept = False
+        if not self._progress.has_container:
+            remove_tree(self._work_dir)
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        (self._work_dir / IMAGE_FILE).write_text(self._image, encoding="utf-8")
+        self._log = self._around.open_log(LOG_GROUP, self._log_stream, self._read_log_position())
         try:
-            result = self.job.run(self._work_dir)
-            is_kept = bool(result.upload_problems)
-            return result
+            result = self.job.run_kept(self._work_dir, self._progress)
         finally:
             self._log.close()
-            if not is_kept:
-                remove_tree(self._work_dir)
+        if result.upload_problems:
+            (self._work_dir / UNSAVED_FILE).touch()
+        return result
+
+    def clean_up(self) -> None:
+        self.job.remove()
+        if not (self._work_dir / UNSAVED_FILE).exists():
+            remove_tree(self._work_dir)
 
     def metrics(self) -> list[dict[str, object]]:
         return self._scanner.final()
 
     def _take_line(self, line: str) -> None:
+        written_at = time.time() if self._log is None else self._log.write(line)
+        self._scanner.scan(line, written_at)
+
+    def _note_log_position(self) -> None:
         if self._log is not None:
-            self._log.write(line)
-        self._scanner.scan(line, time.time())
+            (self._work_dir / _LOG_POSITION_FILE).write_text(str(self._log.position), encoding="ascii")
+
+    def _read_log_position(self) -> int | None:
+        with contextlib.suppress(OSError, ValueError):
+            return int((self._work_dir / _LOG_POSITION_FILE).read_text(encoding="ascii"))
+        return None
 
     def _training_request(self, request: Mapping[str, Any], access: PlatformAccess) -> TrainingRequest:
         algorithm = request["AlgorithmSpecification"]
@@ -126,14 +159,14 @@ class StoredTraining(PreparedJob):
         limits = {"max_runtime_seconds": stopping["MaxRuntimeInSeconds"]} if "MaxRuntimeInSeconds" in stopping else {}
         return TrainingRequest(
             training_job_name=self._name,
-            image=algorithm["TrainingImage"],
+            image=self._image,
             output_dir=self._work_dir / "upload",
             compresses_model=record.compresses_model(request),
             hyperparameters=request.get("HyperParameters", {}),
             channels={one["ChannelName"]: self._around.channel_source(self._around.objects, one) for one in channels},
             environment={**access.environment, **request.get("Environment", {})},
             host_ports=access.host_ports,
-            labels=self._around.labels,
+            labels={**self._around.labels, JOB_LABEL: self._name},
             instance_type=request["ResourceConfig"].get("InstanceType", "ml.m5.large"),
             entrypoint=tuple(entrypoint) if entrypoint else None,
             arguments=tuple(arguments) if arguments else (() if entrypoint else ("train",)),

@@ -6,6 +6,7 @@ ran out of time or failed keeps its artifacts (contract.md §1.6, §1.9).
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,15 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seatrial.contract.environment import training_environment
-from seatrial.contract.failure import compose_failure_reason, upload_failure_reason
+from seatrial.contract.failure import compose_failure_reason, internal_failure_reason, upload_failure_reason
 from seatrial.contract.layout import OPT_ML, OptMl
 from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, TRAINING_STOP_GRACE_SECONDS
 from seatrial.contract.names import LOCAL_REGION, host_name, training_job_arn
 from seatrial.contract.statuses import PRIMARY_OF, TRAINING_TRANSITIONS, SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import InstanceGroup, ResourceConfig
-from seatrial.core.errors import ConfigError, InternalError, TreeError
+from seatrial.core.errors import ConfigError, EngineError, InternalError, TreeError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, Mount, Network
+from seatrial.engines.base import CONTAINER_LOST, ContainerSpec, Engine, ExitStatus, Handle, Mount, Network
 from seatrial.platform.jobs.staging import (
     SHARED_DIRECTORIES,
     ChannelSource,
@@ -38,6 +39,8 @@ HOMOGENEOUS_GROUP_NAME = "homogeneousCluster"
 """The instance group of a job that names none (contract.md §1.3)."""
 
 _WAIT_SLICE_SECONDS = 0.2
+KEEP_DIRECTORY = "container"
+"""Below a job's directory: where its container is found again."""
 
 OnPhase = Callable[[SecondaryStatus], None]
 Deliver = Callable[[TrainingOutputs], tuple[str, ...]]
@@ -91,12 +94,41 @@ class TrainingResult:
     """One sentence for each directory of the container that is in no archive; the work directory still holds it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an earlier process had come with a job whose container outlives processes."""
+
+    phase: SecondaryStatus
+    """The last one that it wrote down."""
+    ending: SecondaryStatus | None
+    """What the job was on its way to, when it was being stopped."""
+    training_seconds: float
+    """Since the container was started."""
+
+    @property
+    def has_container(self) -> bool:
+        """Whether a container may have been started."""
+        return self.phase not in _BEFORE_CONTAINER
+
+
+_BEFORE_CONTAINER = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING, SecondaryStatus.DOWNLOADING})
+
+
 class _StopRequestedError(Exception):
     """``TrainingJob.stop`` was called before the container started."""
 
 
 class TrainingJob:
-    """Runs one request; ``stop`` may be called from a signal handler or another thread."""
+    """Runs one request; ``stop`` may be called from a signal handler or another thread.
+
+    Args:
+        engine: Runs the container.
+        request: What to run.
+        on_phase: Told each phase as it begins.
+        on_line: Receives the container's output, from the first line on also when the job is taken up again.
+        deliver: Takes the outputs away.
+        before_container: Called right before the container is started.
+    """
 
     def __init__(
         self,
@@ -106,14 +138,17 @@ class TrainingJob:
         on_phase: OnPhase,
         on_line: OnLine,
         deliver: Deliver = lambda _: (),
+        before_container: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._request = request
         self._on_phase = on_phase
         self._deliver = deliver
+        self._before_container = before_container
         self._last_lines = LastLines(on_line)
         self._phase = SecondaryStatus.STARTING
         self._stop_requested = threading.Event()
+        self._handle: Handle | None = None
 
     def stop(self) -> None:
         """Ask for the end: SIGTERM to the container, 120 seconds, SIGKILL; artifacts are kept.
@@ -123,7 +158,7 @@ class TrainingJob:
         self._stop_requested.set()
 
     def run(self, work_dir: Path) -> TrainingResult:
-        """Run the job to its end.
+        """Run the job to its end; its container ends with this process.
 
         Args:
             work_dir: An empty directory of the caller's, for ``/opt/ml``.
@@ -131,20 +166,76 @@ class TrainingJob:
         Raises:
             SeatrialError: the request, the image or the engine does not allow the container to start.
         """
+        with contextlib.ExitStack() as containers:
+            return self._run(work_dir, containers.enter_context)
+
+    def run_kept(self, work_dir: Path, progress: Progress | None) -> TrainingResult:
+        """Run the job to its end, or from where an earlier process left it; its container outlives this process.
+
+        Args:
+            work_dir: A directory of the caller's, empty unless an earlier process has come far enough.
+            progress: ``None`` for a job that begins. The caller calls ``remove`` once the result is written down.
+
+        Raises:
+            SeatrialError: as ``run``, but a container that was lost is a failed job.
+        """
+        return self._run(work_dir, self._hold, work_dir / KEEP_DIRECTORY, progress)
+
+    def remove(self) -> None:
+        """Remove the container that ``run_kept`` has left.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        if self._handle is not None:
+            self._handle.remove()
+
+    def _hold(self, handle: Handle) -> Handle:
+        self._handle = handle
+        return handle
+
+    def _run(
+        self,
+        work_dir: Path,
+        hold: Callable[[Handle], Handle],
+        keep_dir: Path | None = None,
+        progress: Progress | None = None,
+    ) -> TrainingResult:
         opt_ml = OptMl(work_dir / "ml")
         spec = self._spec(opt_ml)
+        started = time.monotonic()
+        ending = None
+        handle = None
+        try:
+            if progress is not None and progress.has_container and keep_dir is not None:
+                self._phase, ending = progress.phase, progress.ending
+                started -= progress.training_seconds
+                handle = self._engine.find(spec, self._last_lines, keep_dir)
+            else:
+                self._prepare(spec, opt_ml)
+                started = time.monotonic()
+            if handle is None:
+                self._check_stop()
+                self._before_container()
+                handle = self._engine.start(spec, self._last_lines, keep_dir)
+            hold(handle)
+            exit_status, ending = self._wait(handle, started + self._request.max_runtime_seconds, ending)
+        except _StopRequestedError:
+            return self._stopped_before_start()
+        except EngineError as error:
+            if keep_dir is None or error.code != CONTAINER_LOST:
+                raise
+            return self._finish_lost(opt_ml, error)
+        return self._finish(opt_ml, exit_status, ending, time.monotonic() - started)
+
+    def _prepare(self, spec: ContainerSpec, opt_ml: OptMl) -> None:
         self._on_phase(self._phase)
         check_channels(self._request.channels)
         prepare_output_directory(self._request.output_dir)
         self._engine.check_ready()
         self._engine.check_image(spec)
-        try:
-            self._download(opt_ml)
-        except _StopRequestedError:
-            return self._stopped_before_start()
+        self._download(opt_ml)
         self._enter(SecondaryStatus.TRAINING)
-        exit_status, ending, seconds = self._run_container(spec)
-        return self._finish(opt_ml, exit_status, ending, seconds)
 
     def _download(self, opt_ml: OptMl) -> None:
         self._check_stop()
@@ -216,43 +307,54 @@ class TrainingJob:
             labels=self._request.labels,
         )
 
-    def _run_container(self, spec: ContainerSpec) -> tuple[ExitStatus, SecondaryStatus, float]:
-        """Run to the end; the second value is the phase that ends the job, leaving failure aside."""
-        started = time.monotonic()
-        with self._engine.start(spec, self._last_lines) as handle:
-            exit_status, ending = self._wait(handle, started + self._request.max_runtime_seconds)
-        return exit_status, ending, time.monotonic() - started
-
-    def _wait(self, handle: Handle, deadline: float) -> tuple[ExitStatus, SecondaryStatus]:
-        while (left := deadline - time.monotonic()) > 0 and not self._stop_requested.is_set():
-            exit_status = handle.wait(min(left, _WAIT_SLICE_SECONDS))
-            if exit_status is not None:
-                return exit_status, SecondaryStatus.COMPLETED
-        ending = SecondaryStatus.STOPPED if self._stop_requested.is_set() else SecondaryStatus.MAX_RUNTIME_EXCEEDED
-        self._enter(SecondaryStatus.STOPPING)
+    def _wait(
+        self, handle: Handle, deadline: float, ending: SecondaryStatus | None
+    ) -> tuple[ExitStatus, SecondaryStatus]:
+        """Wait for the end; the second value is the phase that ends the job, leaving failure aside."""
+        if ending is None:
+            while (left := deadline - time.monotonic()) > 0 and not self._stop_requested.is_set():
+                exit_status = handle.wait(min(left, _WAIT_SLICE_SECONDS))
+                if exit_status is not None:
+                    return exit_status, SecondaryStatus.COMPLETED
+            is_asked = self._stop_requested.is_set()
+            ending = SecondaryStatus.STOPPED if is_asked else SecondaryStatus.MAX_RUNTIME_EXCEEDED
+            self._enter(SecondaryStatus.STOPPING)
         return handle.stop(self._request.stop_grace_seconds), ending
 
     def _finish(
         self, opt_ml: OptMl, exit_status: ExitStatus, ending: SecondaryStatus, seconds: float
     ) -> TrainingResult:
+        failure_reason = None
         if ending is SecondaryStatus.COMPLETED and not exit_status.is_success:
             ending = SecondaryStatus.FAILED
-        self._enter(SecondaryStatus.UPLOADING)
-        outputs = pack_outputs(opt_ml, self._request.output_dir, compresses_model=self._request.compresses_model)
-        problems = (*outputs.problems, *self._deliver(outputs))
-        failure_reason = None
-        if ending is SecondaryStatus.FAILED:
             failure_reason = compose_failure_reason(
                 self._failure_text(opt_ml), exit_status.exit_code, is_out_of_memory=exit_status.is_out_of_memory
             )
-        elif problems:
+        return self._collect(opt_ml, ending, failure_reason, exit_status.exit_code, seconds)
+
+    def _finish_lost(self, opt_ml: OptMl, error: EngineError) -> TrainingResult:
+        """Nobody knows how the container ended; what it has left is delivered all the same."""
+        return self._collect(opt_ml, SecondaryStatus.FAILED, internal_failure_reason(error.sentence()), None, 0.0)
+
+    def _collect(
+        self,
+        opt_ml: OptMl,
+        ending: SecondaryStatus,
+        failure_reason: str | None,
+        exit_code: int | None,
+        seconds: float,
+    ) -> TrainingResult:
+        self._enter(SecondaryStatus.UPLOADING)
+        outputs = pack_outputs(opt_ml, self._request.output_dir, compresses_model=self._request.compresses_model)
+        problems = (*outputs.problems, *self._deliver(outputs))
+        if problems and failure_reason is None:
             ending = SecondaryStatus.FAILED
             failure_reason = upload_failure_reason(problems)
         self._enter(ending)
         return TrainingResult(
             status=PRIMARY_OF[ending],
             secondary_status=ending,
-            exit_code=exit_status.exit_code,
+            exit_code=exit_code,
             failure_reason=failure_reason,
             model_archive=outputs.model_archive,
             output_archive=outputs.output_archive,
@@ -269,6 +371,8 @@ class TrainingJob:
             return None
 
     def _enter(self, phase: SecondaryStatus) -> None:
+        if phase is self._phase:
+            return
         if phase not in TRAINING_TRANSITIONS[self._phase]:
             raise InternalError(
                 "phase-out-of-order",

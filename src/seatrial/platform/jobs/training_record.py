@@ -11,6 +11,7 @@ from typing import Any
 
 from seatrial.contract.statuses import PRIMARY_OF, TRAINING_STATUS_MESSAGES, TRAINING_TRANSITIONS, SecondaryStatus
 from seatrial.core.errors import InternalError
+from seatrial.platform.jobs.training import Progress
 from seatrial.platform.store.resources import Document, Kind, Resource
 
 ECHOED_MEMBERS = (
@@ -103,6 +104,18 @@ def _entered(job: Resource, phase: SecondaryStatus, now: float, message: str | N
     elif phase is SecondaryStatus.DOWNLOADING:
         document.setdefault("start_time", now)
     return replace(job, status=PRIMARY_OF[phase].value, modified_at=now, document=document)
+
+
+def progress(job: Resource, now: float) -> Progress:
+    """How far the process that wrote the job had come."""
+    transitions = job.document["transitions"]
+    began = {one["Status"]: one["StartTime"] for one in transitions}
+    ending = None
+    if SecondaryStatus.STOPPING.value in began:
+        is_asked = job.document.get("is_stop_requested", False)
+        ending = SecondaryStatus.STOPPED if is_asked else SecondaryStatus.MAX_RUNTIME_EXCEEDED
+    in_training = now - began.get(SecondaryStatus.TRAINING.value, now)
+    return Progress(phase=secondary_status(job), ending=ending, training_seconds=max(0.0, in_training))
 
 
 def with_details(job: Resource, now: float, **details: Any) -> Resource:  # noqa: ANN401 (JSON values)

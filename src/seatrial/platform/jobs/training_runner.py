@@ -8,12 +8,13 @@ written together with the reason and the metrics.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from seatrial.contract.failure import client_failure_reason
+from seatrial.contract.failure import client_failure_reason, internal_failure_reason
 from seatrial.contract.statuses import (
     PREPARING_MESSAGE,
     TRAINING_TRANSITIONS,
@@ -26,8 +27,7 @@ from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.training import TrainingJob, TrainingResult
 from seatrial.platform.store.resources import Kind, MissingError, Resource, ResourceStore
 
-RESTART_REASON = "InternalServerError: We encountered an internal error. Please try again."
-"""``FailureReason`` of a job that the platform's own death ended (§1.7)."""
+LOG = logging.getLogger(__name__)
 
 _UNSTARTED = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING})
 _ENDED = frozenset({TrainingJobStatus.COMPLETED, TrainingJobStatus.FAILED, TrainingJobStatus.STOPPED})
@@ -63,6 +63,14 @@ class PreparedJob:
         """``FinalMetricDataList`` so far."""
         raise NotImplementedError
 
+    def clean_up(self) -> None:
+        """Remove the container and what it worked in, after the result was written down.
+
+        Raises:
+            SeatrialError: the engine does not answer.
+        """
+        raise NotImplementedError
+
 
 class TrainingRunner:
     """The training jobs of one platform.
@@ -80,25 +88,24 @@ class TrainingRunner:
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
 
-    def recover(self) -> list[Resource]:
-        """Take on what an earlier platform process left: jobs that never started wait again, the others have failed.
-
-        Returns:
-            Those that have failed: their containers may still run, where the engine keeps them.
-        """
-        left = self._store.all_with_status(
+    def unfinished(self) -> list[Resource]:
+        """The jobs that an earlier platform process left, or that this one has."""
+        return self._store.all_with_status(
             Kind.TRAINING_JOB, TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value
         )
-        interrupted = [job for job in left if record.secondary_status(job) not in _UNSTARTED]
-        for job in interrupted:
-            self._fail(job.name, RESTART_REASON)
-        for job in left:
-            if job not in interrupted:
-                self.submit(job.name)
-        return interrupted
 
-    def submit(self, name: str) -> None:
-        """Take on a job that is in the store; it is *Pending* while the machine has no room for it."""
+    def recover(self) -> None:
+        """Take on what an earlier platform process left: containers are found again, what has none waits again."""
+        for job in sorted(self.unfinished(), key=lambda job: record.secondary_status(job) in _UNSTARTED):
+            self.submit(job.name, is_started=record.secondary_status(job) not in _UNSTARTED)
+
+    def submit(self, name: str, *, is_started: bool = False) -> None:
+        """Take on a job that is in the store; it is *Pending* while the machine has no room for it.
+
+        Args:
+            name: Which.
+            is_started: It has its place on the machine already.
+        """
         running = _Running()
         with self._lock:
             self._running[name] = running
@@ -107,7 +114,7 @@ class TrainingRunner:
             is_untouched = record.secondary_status(job) is SecondaryStatus.STARTING and not running.is_started
             return record.enter(job, SecondaryStatus.PENDING, now) if is_untouched else job
 
-        if not self._queue.submit(name, lambda: self._run(name, running)):
+        if not self._queue.submit(name, lambda: self._run(name, running), is_started=is_started):
             with contextlib.suppress(MissingError):
                 self._write(name, pending)
 
@@ -117,7 +124,7 @@ class TrainingRunner:
         def stopping(job: Resource, now: float) -> Resource:
             if SecondaryStatus.STOPPING not in TRAINING_TRANSITIONS[record.secondary_status(job)]:
                 return job
-            return record.enter(job, SecondaryStatus.STOPPING, now)
+            return record.enter(record.with_details(job, now, is_stop_requested=True), SecondaryStatus.STOPPING, now)
 
         self._write(name, stopping)
         with self._lock:
@@ -150,10 +157,11 @@ class TrainingRunner:
             self._run_to_end(name, running)
         except MissingError:
             pass  # deleted meanwhile, which the service allows of ended jobs only
-        except SeatrialError as error:
+        except SeatrialError as error:  # the job has ended by now, or could not be prepared
+            LOG.warning("training job %s: %s", name, error.sentence())
             self._fail(name, client_failure_reason(error.sentence()))
         except BaseException as error:
-            self._fail(name, f"{RESTART_REASON} ({type(error).__name__}: {error})")
+            self._fail(name, internal_failure_reason(f"{type(error).__name__}: {error}"))
             raise
         finally:
             with self._lock:
@@ -170,8 +178,13 @@ class TrainingRunner:
         running.job = prepared.job
         if running.stop_requested.is_set():
             prepared.job.stop()
-        result = prepared.run()
-        self._finish(name, result, prepared.metrics())
+        try:
+            result = prepared.run()
+        except SeatrialError as error:
+            self._fail(name, client_failure_reason(error.sentence()))
+        else:
+            self._finish(name, result, prepared.metrics())
+        prepared.clean_up()
 
     def _enter(self, name: str, phase: SecondaryStatus) -> None:
         """A phase that is not the last; one that a stop has overtaken is passed over."""
@@ -180,6 +193,8 @@ class TrainingRunner:
 
         def entered(job: Resource, now: float) -> Resource:
             last = record.secondary_status(job)
+            if phase is last is not SecondaryStatus.STARTING:
+                return job
             if phase is SecondaryStatus.STARTING and last in {SecondaryStatus.STARTING, SecondaryStatus.PENDING}:
                 return record.enter(job, last, now, PREPARING_MESSAGE)
             if last is SecondaryStatus.STOPPING and phase not in TRAINING_TRANSITIONS[last]:

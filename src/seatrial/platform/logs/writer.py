@@ -10,10 +10,18 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
-from seatrial.platform.logs.lines import MAX_MESSAGE_BYTES, decode_timestamp, encode_line, encode_message, split_message
+from seatrial.platform.logs.lines import (
+    MAX_MESSAGE_BYTES,
+    Line,
+    decode_timestamp,
+    encode_line,
+    encode_message,
+    split_message,
+)
 from seatrial.platform.logs.segments import Segment, StreamView, complete_end, list_segments, segment_name
 
 DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
@@ -69,6 +77,16 @@ class LogWriter:
         """
         self._file.append_events([(timestamp_ms, encode_message(message)) for timestamp_ms, message in events])
 
+    @property
+    def position(self) -> int:
+        """Where the next event will stand in the stream, in bytes."""
+        return self._file.position
+
+    def written_since(self, position: int) -> Iterator[Line]:
+        """The events that stand there now, from an earlier ``position`` on; what was rotated away is passed over."""
+        end = self.position
+        return takewhile(lambda line: line.end <= end, self._file.view().forwards(position))
+
     def close(self) -> None:
         """Let the file go; a second call does nothing."""
         on_close, self._on_close = self._on_close, None
@@ -113,6 +131,14 @@ class StreamFile:
         self._file = _open(newest.path)
         self._size = _complete_torn_line(self._file, newest)
         self._last_ms = StreamView(directory).last_timestamp() or 0
+
+    @property
+    def position(self) -> int:
+        with self._lock:
+            return self._start + self._size
+
+    def view(self) -> StreamView:
+        return StreamView(self._directory)
 
     def append(self, message: bytes) -> None:
         """Append a message with the present time, or with the time of the last event if the clock was set back."""
