@@ -24,6 +24,9 @@ MAGIC_BYTES = MAGIC.to_bytes(4, "little")
 MAX_FRAME_PAYLOAD_BYTES = (1 << 29) - 1
 """The largest length that fits beside the flag."""
 
+_MAX_PART_BYTES = MAX_FRAME_PAYLOAD_BYTES - 3
+"""The largest part that needs no padding, so that parts stand side by side."""
+
 READ_BYTES = 1 << 20
 """What is asked of the stream at once; memory holds this and one record."""
 
@@ -63,6 +66,32 @@ def write_record(stream: BinaryStream, payload: bytes) -> None:
         ContractError: as ``encode_record``.
     """
     stream.write(encode_record(payload))
+
+
+def frame_headers(size_bytes: int) -> Iterator[tuple[bytes, int]]:
+    """The frames of one record whose payload is not at hand, to be written piece by piece.
+
+    A record that no frame can hold is cut bare, without magic words between its parts: AWS's TensorFlow extension reads
+    it as it was, and ``read_records`` does with ``seam=b""``. AWS publishes nothing about such records (UNVERIFIED).
+
+    Args:
+        size_bytes: Length of the record.
+
+    Returns:
+        For each frame what stands before its payload, and the length of that. ``padding`` of it follows the payload.
+    """
+    left = size_bytes
+    flag = _WHOLE if left <= MAX_FRAME_PAYLOAD_BYTES else _FIRST
+    while left > MAX_FRAME_PAYLOAD_BYTES:
+        yield _HEADER.pack(MAGIC, flag << _FLAG_SHIFT | _MAX_PART_BYTES), _MAX_PART_BYTES
+        left -= _MAX_PART_BYTES
+        flag = _MIDDLE
+    yield _HEADER.pack(MAGIC, (flag and _LAST) << _FLAG_SHIFT | left), left
+
+
+def padding(size_bytes: int) -> bytes:
+    """What follows a payload of that length, up to a multiple of 4."""
+    return bytes(-size_bytes % 4)
 
 
 def iter_records(data: bytes, *, seam: bytes = MAGIC_BYTES) -> Iterator[bytes]:
