@@ -1,4 +1,4 @@
-"""What CreateTrainingJob says of a channel whose data is in S3, and which of it goes together. Source: contract.md §1.5.
+"""What CreateTrainingJob says of a channel with data in S3, and what of that goes together. Source: contract.md §1.5.
 
 The combinations are a table, ``RULES``: a value of one member that needs certain values of another one. What no row
 speaks of goes together. AWS publishes the rules but no error texts; the texts here follow its documentation.

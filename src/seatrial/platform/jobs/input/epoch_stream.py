@@ -91,7 +91,7 @@ class EpochStream:
 
     def _write_spooled(self, chunks: Iterator[bytes]) -> None:
         """A record's length stands before it, and decompressed data has one only at its end."""
-        with tempfile.SpooledTemporaryFile(SPOOL_MEMORY_BYTES, dir=self._spool_dir) as spool:
+        with tempfile.SpooledTemporaryFile(SPOOL_MEMORY_BYTES, dir=str(self._spool_dir)) as spool:
             for chunk in chunks:
                 spool.write(chunk)
             size_bytes = spool.tell()

@@ -7,8 +7,8 @@ Rules:
   through a descriptor of itself, so that a name that was replaced leads nowhere.
 - Whoever has opened the FIFO, or is about to, gets the end of the data when it is taken away; nobody is left waiting.
 
-Linux only: a FIFO of another system cannot be reached through a descriptor of itself, and Docker Desktop's containers do
-not run on the kernel that the FIFO is of.
+Linux only: elsewhere a FIFO cannot be reached through a descriptor of itself, and Docker Desktop's containers run on
+another kernel than the one whose FIFO it is.
 
 ``open`` of a FIFO for writing waits in the kernel until there is a reader, at no cost and with no delay; ``Wake.set``
 ends that by being a reader itself for a moment.
@@ -38,11 +38,11 @@ _READER_LOOK_FIRST_SECONDS = 0.0005
 _READER_LOOK_LAST_SECONDS = 0.01
 
 
-class FeedStopped(Exception):  # noqa: N818 (no error: somebody asked for it)
+class FeedStopped(Exception):
     """``Wake.set`` was called."""
 
 
-class EpochClosed(Exception):  # noqa: N818 (no error: the reader has had enough)
+class EpochClosed(Exception):
     """The reader closed the FIFO before it had read all."""
 
 

@@ -96,7 +96,7 @@ class PipeFeeder:
                 fifo, epoch = None, epoch + 1
         except FeedStopped:
             return
-        except SeatrialError as error:  # no FIFO could be made
+        except Exception as error:  # a thread has nobody above it: no FIFO could be made, no descriptor was left, …
             self._on_problem(download_failed(error))
 
     def _make_fifo(self, epoch: int) -> Fifo:

@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from seatrial.core.trees import Checkpoint
 from seatrial.objects.base import ObjectStore, OpenObject
+from seatrial.platform.jobs.input.clone import copy_or_clone
 
 
 class ObjectStream(Protocol):
@@ -47,6 +49,13 @@ class ObjectSource(Protocol):
     def local_path(self, bucket: str, key: str) -> Path | None:
         """The plain file of an object, to be linked or cloned and never written to; ``None`` for a store elsewhere."""
 
+    def download(self, bucket: str, key: str, target: Path, checkpoint: Checkpoint) -> None:
+        """Write an object to a new file; ``checkpoint`` is called again and again and may end it by raising.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+
 
 class StoreSource:
     """The objects of a store whose objects are files of this machine."""
@@ -62,6 +71,11 @@ class StoreSource:
 
     def local_path(self, bucket: str, key: str) -> Path | None:
         return self._store.path_of(bucket, key)
+
+    def download(self, bucket: str, key: str, target: Path, checkpoint: Checkpoint) -> None:
+        opened = self._store.open(bucket, key)
+        with opened, target.open("xb") as copy:
+            copy_or_clone(opened.fileno(), copy.fileno(), checkpoint)
 
 
 class _FileStream:
