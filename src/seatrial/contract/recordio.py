@@ -16,6 +16,8 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterator
+from itertools import repeat
+from operator import itemgetter
 
 from seatrial.core.errors import ContractError
 
@@ -27,13 +29,14 @@ MAX_FRAME_PAYLOAD_BYTES = (1 << 29) - 1
 _MAX_PART_BYTES = MAX_FRAME_PAYLOAD_BYTES - 3
 """The largest part that needs no padding, so that parts stand side by side."""
 
-READ_BYTES = 1 << 20
+READ_BYTES = 1 << 18
 """What is asked of the stream at once; memory holds this and one record."""
 
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 _FLAG_SHIFT = 29
 _HEADER = struct.Struct("<II")
 _HEADER_BYTES = _HEADER.size
+_FIRST_OF: Callable[[tuple[bytes]], bytes] = itemgetter(0)
 
 BinaryStream = io.BufferedIOBase | io.RawIOBase
 """What ``open`` gives in a binary mode, and ``io.BytesIO``."""
@@ -131,20 +134,41 @@ def read_records(stream: BinaryStream, *, seam: bytes = MAGIC_BYTES) -> Iterator
 
 
 def _read_frames(read: _Read) -> Iterator[tuple[int, int, bytes]]:
-    """Offset, flag and payload of each frame."""
+    """Offset, flag and payload of each frame.
+
+    Two whole records of one length in a row are taken for the beginning of a run, which is cut in one go: data for
+    training often has records of one length.
+    """
     buffer, base = b"", 0
     while buffer := _read_on(read, buffer, base):
-        position, end = 0, len(buffer)
+        position, end, last_length = 0, len(buffer), -1
         while end - position >= _HEADER_BYTES:
             length, flag = _parse_header(buffer, position, base)
             payload_start = position + _HEADER_BYTES
             next_position = payload_start + _padded(length)
             if next_position > end:
                 break
+            if length == last_length and flag == _WHOLE:
+                stride = next_position - position
+                run_end = position + stride * _count_run(buffer, position, stride)
+                frames = struct.iter_unpack(f"8x{length}s{stride - 8 - length}x", memoryview(buffer)[position:run_end])
+                yield from zip(range(base + position, base + run_end, stride), repeat(_WHOLE), map(_FIRST_OF, frames))
+                position = run_end
+                continue
             yield base + position, flag, buffer[payload_start : payload_start + length]
-            position = next_position
+            position, last_length = next_position, length
         base += position
         buffer = buffer[position:]
+
+
+def _count_run(buffer: bytes, position: int, stride: int) -> int:
+    """How many whole frames from a position on have the same header, byte by byte."""
+    count = (len(buffer) - position) // stride
+    end = position + count * stride
+    for column in range(position, position + _HEADER_BYTES):
+        found = buffer[column:end:stride]
+        count = min(count, len(found) - len(found.lstrip(buffer[column : column + 1])))
+    return count
 
 
 def _read_on(read: _Read, buffer: bytes, base: int) -> bytes:
