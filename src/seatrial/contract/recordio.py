@@ -16,7 +16,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterator
-from itertools import repeat
 from operator import itemgetter
 
 from seatrial.core.errors import ContractError
@@ -115,54 +114,52 @@ def read_records(stream: BinaryStream, *, seam: bytes = MAGIC_BYTES) -> Iterator
         ContractError: no RecordIO, cut short, or parts out of order; names the offset of the bad frame.
     """
     parts: list[bytes] = []
-    offset = 0
-    for offset, flag, payload in _read_frames(getattr(stream, "read1", stream.read)):
-        if flag == _WHOLE and not parts:
-            yield payload
-        elif (flag == _FIRST) is not bool(parts) and _FIRST <= flag <= _LAST:
-            parts.append(payload)
-            if flag == _LAST:
-                yield seam.join(parts)
-                parts = []
-        else:
-            expected = "flag 2 or 3, another part of the record before it" if parts else "flag 0 or 1, a new record"
-            raise _broken("a frame is out of order", offset=offset, found=f"flag {flag}", expected=expected)
+    read = getattr(stream, "read1", stream.read)
+    buffer, base, offset = b"", 0, 0
+    while buffer := _read_on(read, buffer, base):
+        position, end, last_length = 0, len(buffer), -1
+        while end - position >= _HEADER_BYTES:
+            length, flag = _parse_header(buffer, position, base)
+            payload_start = position + _HEADER_BYTES
+            next_position = payload_start + (length + 3 & ~3)
+            if next_position > end:
+                break
+            if flag or parts:
+                offset = base + position
+                _check_flag(flag, is_inside=bool(parts), offset=offset)
+                parts.append(buffer[payload_start : payload_start + length])
+                if flag == _LAST:
+                    yield seam.join(parts)
+                    parts = []
+            elif length == last_length:
+                stride = next_position - position
+                next_position = position + stride * _count_run(buffer, position, stride)
+                yield from _cut_run(memoryview(buffer)[position:next_position], length, stride)
+            else:
+                yield buffer[payload_start : payload_start + length]
+                last_length = length
+            position = next_position
+        base += position
+        buffer = buffer[position:]
     if parts:
         raise _broken(
             "the data ends inside a record", offset=offset, found="a part that is not the last", expected="flag 3"
         )
 
 
-def _read_frames(read: _Read) -> Iterator[tuple[int, int, bytes]]:
-    """Offset, flag and payload of each frame.
+def _check_flag(flag: int, *, is_inside: bool, offset: int) -> None:
+    if (flag == _FIRST) is is_inside or not _FIRST <= flag <= _LAST:
+        expected = "flag 2 or 3, another part of the record before it" if is_inside else "flag 0 or 1, a new record"
+        raise _broken("a frame is out of order", offset=offset, found=f"flag {flag}", expected=expected)
 
-    Two whole records of one length in a row are taken for the beginning of a run, which is cut in one go: data for
-    training often has records of one length.
-    """
-    buffer, base = b"", 0
-    while buffer := _read_on(read, buffer, base):
-        position, end, last_length = 0, len(buffer), -1
-        while end - position >= _HEADER_BYTES:
-            length, flag = _parse_header(buffer, position, base)
-            payload_start = position + _HEADER_BYTES
-            next_position = payload_start + _padded(length)
-            if next_position > end:
-                break
-            if length == last_length and flag == _WHOLE:
-                stride = next_position - position
-                run_end = position + stride * _count_run(buffer, position, stride)
-                frames = struct.iter_unpack(f"8x{length}s{stride - 8 - length}x", memoryview(buffer)[position:run_end])
-                yield from zip(range(base + position, base + run_end, stride), repeat(_WHOLE), map(_FIRST_OF, frames))
-                position = run_end
-                continue
-            yield base + position, flag, buffer[payload_start : payload_start + length]
-            position, last_length = next_position, length
-        base += position
-        buffer = buffer[position:]
+
+def _cut_run(frames: memoryview, length: int, stride: int) -> Iterator[bytes]:
+    """The payloads of frames of one length; data for training often has records of one length."""
+    return map(_FIRST_OF, struct.iter_unpack(f"{_HEADER_BYTES}x{length}s{stride - _HEADER_BYTES - length}x", frames))
 
 
 def _count_run(buffer: bytes, position: int, stride: int) -> int:
-    """How many whole frames from a position on have the same header, byte by byte."""
+    """How many whole frames from a position on have the same header, compared column by column."""
     count = (len(buffer) - position) // stride
     end = position + count * stride
     for column in range(position, position + _HEADER_BYTES):

@@ -1,4 +1,4 @@
-"""Objects to read channels from: in a store of this machine, and as if they were elsewhere."""
+"""A store to read channels from, and a directory to feed them into."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.platform_input.elsewhere import ElsewhereSource
 
 from seatrial.objects.files import FileStore
-from seatrial.platform.jobs.input.source import ObjectSource, StoreSource
 
 
 @pytest.fixture
@@ -17,11 +15,6 @@ def store(tmp_path: Path) -> FileStore:
     store = FileStore(tmp_path / "store")
     store.create_bucket("b")
     return store
-
-
-@pytest.fixture(params=["here", "elsewhere"])
-def source(request: pytest.FixtureRequest, store: FileStore) -> ObjectSource:
-    return StoreSource(store) if request.param == "here" else ElsewhereSource(store)
 
 
 @pytest.fixture

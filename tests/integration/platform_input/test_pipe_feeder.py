@@ -25,6 +25,7 @@ from seatrial.contract.training import ChannelConfig, InputMode, RecordWrapperTy
 from seatrial.core.errors import ContractError, SeatrialError
 from seatrial.objects.files import FileStore
 from seatrial.platform.jobs.input.content import read_content
+from seatrial.platform.jobs.input.fifo import Fifo, Wake, open_directory
 from seatrial.platform.jobs.input.pipe_feeder import PipeFeeder
 from seatrial.platform.jobs.input.source import StoreSource
 from seatrial.runtime.training.channels import Channel
@@ -266,3 +267,18 @@ def test_the_pipe_is_enlarged_and_everybody_may_read_it(feed: Feed) -> None:
             assert fcntl.fcntl(reader, fcntl.F_GETPIPE_SZ) == 1 << 20
     finally:
         os.umask(old)
+
+
+def test_send_file_of_a_file_that_has_shrunk_is_an_error(data_dir: Path, tmp_path: Path) -> None:
+    """Splice gives nothing at the end of a file; that must not be taken for the end of the object."""
+    (tmp_path / "short").write_bytes(b"12345")
+    wake, directory = Wake(), open_directory(data_dir)
+    with Fifo(directory, "train_0") as fifo, (tmp_path / "short").open("rb") as source:
+        reader = os.open(data_dir / "train_0", os.O_RDONLY | os.O_NONBLOCK)
+        writer = fifo.open_writer(wake)
+        with pytest.raises(EOFError, match="5 bytes early"):
+            writer.send_file(source.fileno(), 10)
+        writer.close()
+        os.close(reader)
+    os.close(directory)
+    wake.close()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.integration.platform_input.elsewhere import ElsewhereSource
 
 from seatrial.contract.s3_channel import CompressionType, S3Channel, S3DataType
 from seatrial.contract.s3_uris import S3Uri
@@ -20,7 +21,7 @@ from seatrial.contract.training import InputMode, RecordWrapperType, S3Distribut
 from seatrial.objects.files import FileStore
 from seatrial.platform.jobs.input.content import read_content
 from seatrial.platform.jobs.input.pipe_feeder import PipeFeeder
-from seatrial.platform.jobs.input.source import ObjectSource
+from seatrial.platform.jobs.input.source import ObjectSource, StoreSource
 
 HOSTS = 3
 EPOCHS = 2
@@ -56,25 +57,31 @@ def expected(channel: S3Channel, epoch: int, host: int) -> bytes:
     return b"".join(wrap(piece) for item in items for piece in item)
 
 
-def upload(store: FileStore, channel: S3Channel) -> None:
-    for key, payload in PAYLOADS.items():
-        is_compressed = channel.compression_type is CompressionType.GZIP
-        store.put_bytes("b", key, gzip.compress(payload) if is_compressed else payload)
-    store.put_bytes("b", "p/", b"")  # a "folder" object is no data
-    manifest = [{"prefix": "s3://b/p/"}, *(key.removeprefix("p/") for key in MANIFEST_KEYS)]
-    store.put_bytes("b", "ManifestFile", json.dumps(manifest).encode())
-    lines = [b'{"x-ref": "s3://b/%s", "label": %s}\n' % (key.encode(), LABELS[key]) for key in MANIFEST_KEYS]
-    store.put_bytes("b", "AugmentedManifestFile", b"".join(lines))
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[CompressionType, FileStore]:
+    """The objects as they are, and compressed."""
+    stores = {compression: FileStore(tmp_path_factory.mktemp(compression.value)) for compression in CompressionType}
+    for compression, store in stores.items():
+        store.create_bucket("b")
+        for key, payload in PAYLOADS.items():
+            store.put_bytes("b", key, gzip.compress(payload) if compression is CompressionType.GZIP else payload)
+        store.put_bytes("b", "p/", b"")  # a "folder" object is no data
+        manifest = [{"prefix": "s3://b/p/"}, *(key.removeprefix("p/") for key in MANIFEST_KEYS)]
+        store.put_bytes("b", "ManifestFile", json.dumps(manifest).encode())
+        lines = [b'{"x-ref": "s3://b/%s", "label": %s}\n' % (key.encode(), LABELS[key]) for key in MANIFEST_KEYS]
+        store.put_bytes("b", "AugmentedManifestFile", b"".join(lines))
+    return stores
 
 
+@pytest.mark.parametrize("source_of", [StoreSource, ElsewhereSource])
 @pytest.mark.parametrize("kind", S3DataType)
 @pytest.mark.parametrize("distribution", S3DistributionType)
 @pytest.mark.parametrize("compression", CompressionType)
 @pytest.mark.parametrize("wrapper", RecordWrapperType)
 @pytest.mark.parametrize("seed", [None, 7])
 def test_pipe_mode_gives_every_host_its_bytes_in_every_epoch(  # noqa: PLR0917 (one for each member)
-    source: ObjectSource,
-    store: FileStore,
+    stores: dict[CompressionType, FileStore],
+    source_of: Callable[[FileStore], ObjectSource],
     data_dir: Path,
     tmp_path: Path,
     kind: S3DataType,
@@ -95,7 +102,7 @@ def test_pipe_mode_gives_every_host_its_bytes_in_every_epoch(  # noqa: PLR0917 (
         shuffle_seed=seed,
         attribute_names=("label", "x-ref") if is_augmented else (),
     )
-    upload(store, channel)
+    source = source_of(stores[compression])
     content = read_content(channel, source)
     problems: list[Exception] = []
     for host in range(HOSTS):
