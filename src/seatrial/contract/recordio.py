@@ -115,11 +115,16 @@ def read_records(stream: BinaryStream, *, seam: bytes = MAGIC_BYTES) -> Iterator
     """
     parts: list[bytes] = []
     read = getattr(stream, "read1", stream.read)
+    unpack_header = _HEADER.unpack_from
     buffer, base, offset = b"", 0, 0
     while buffer := _read_on(read, buffer, base):
         position, end, last_length = 0, len(buffer), -1
         while end - position >= _HEADER_BYTES:
-            length, flag = _parse_header(buffer, position, base)
+            # As _parse_header and _padded, whose calls would be a third of the time of a small record.
+            magic, length = unpack_header(buffer, position)
+            flag = 0
+            if magic != MAGIC or length > MAX_FRAME_PAYLOAD_BYTES:
+                length, flag = _parse_header(buffer, position, base)
             payload_start = position + _HEADER_BYTES
             next_position = payload_start + (length + 3 & ~3)
             if next_position > end:
