@@ -1,4 +1,4 @@
-"""How the files of a channel in File or FastFile mode come to a container. Sources: contract.md §1.5; issue 4 §1.
+"""How the files of a channel in File or FastFile mode come to a container. Source: contract.md §1.5.
 
 File mode gives each host a private directory that it may write to, FastFile a read-only one; neither can ever change
 the object store. Objects that are files of this machine need not be copied for that:
