@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gzip
 import os
+import random
 import select
 import signal
 import subprocess
@@ -282,3 +283,54 @@ def test_send_file_of_a_file_that_has_shrunk_is_an_error(data_dir: Path, tmp_pat
         os.close(reader)
     os.close(directory)
     wake.close()
+
+
+def _read_anyhow(data_dir: Path, is_over: threading.Event, dice: random.Random) -> None:
+    """Open, read some, close, go on or come again: whatever a program may do."""
+    epoch = 0
+    while not is_over.is_set():
+        try:
+            reader = os.open(data_dir / f"train_{epoch}", os.O_RDONLY | dice.choice((0, 0, os.O_NONBLOCK)))
+        except FileNotFoundError:
+            epoch += (data_dir / f"train_{epoch + 1}").exists()
+            continue
+        os.set_blocking(reader, True)
+        for _ in range(dice.randrange(40)):
+            if not os.read(reader, dice.choice((1, 1000, 1 << 20))):
+                break
+        os.close(reader)
+        epoch += dice.random() < 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_stop_at_any_moment_leaves_no_reader_waiting(feed: Feed, seed: int) -> None:
+    dice = random.Random(seed)
+    for _ in range(50):
+        is_over = threading.Event()
+        readers = [
+            threading.Thread(target=_read_anyhow, args=(feed.data_dir, is_over, random.Random(dice.random())))
+            for _ in range(dice.choice((0, 1, 1, 2)))
+        ]
+        channel = S3Channel(name="train", s3_uri=S3Uri("b", "train/"), input_mode=InputMode.PIPE)
+        source = StoreSource(feed.store)
+        feeder = PipeFeeder(
+            read_content(channel, source),
+            source,
+            data_dir=feed.data_dir,
+            spool_dir=feed.data_dir,
+            on_problem=feed.problems.append,
+        )
+        feeder.start()
+        for reader in readers:
+            reader.start()
+        is_over.wait(dice.random() * 0.01)
+        if dice.random() < 0.5:
+            is_over.set()
+        feeder.stop()
+        is_over.set()
+        for reader in readers:
+            reader.join(10)
+            assert not reader.is_alive()
+        assert os.listdir(feed.data_dir) == []
+    assert feed.problems == []
