@@ -16,7 +16,7 @@ def channel_path(key: str, prefix: str) -> str:
 
     Args:
         key: An object's key that begins with ``prefix``.
-        prefix: The part of ``S3Uri`` after the bucket; with or without a slash at its end.
+        prefix: The part of ``S3Uri``, or of a manifest's prefix, after the bucket; with or without a slash at its end.
 
     Returns:
         A relative path with ``/`` between its parts; one that ends in ``/`` is a directory ("folder" objects).
@@ -64,6 +64,27 @@ def channel_files(keys: Iterable[str], prefix: str) -> dict[str, str]:
                 fix="rename one of them",
             )
     return files
+
+
+def check_whole_prefix(keys: Iterable[str], prefix: str) -> None:
+    """Refuse a prefix that ends within a name, as FastFile mode does.
+
+    Args:
+        keys: All that begin with the prefix.
+        prefix: As for ``channel_path``.
+
+    Raises:
+        ContractError: the key of an object goes on after the prefix without a slash. The text is the service's (§1.5).
+    """
+    if not prefix or prefix.endswith("/"):
+        return
+    for key in keys:
+        if key != prefix and not key.startswith(f"{prefix}/"):
+            raise ContractError(
+                "channel-prefix-partial",
+                "For FastFile mode, partial S3 prefix is not supported. S3 prefix has to end with a full file or "
+                f"folder. Add a trailing '/' for a folder. Current S3 prefix: [{prefix}], found [{key}]",
+            )
 
 
 def _is_inside(path: str) -> bool:

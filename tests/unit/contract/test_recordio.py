@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from seatrial.contract.recordio import (
     MAGIC,
     MAGIC_BYTES,
+    MAX_FRAME_PAYLOAD_BYTES,
+    READ_BYTES,
     encode_record,
+    frame_headers,
     iter_records,
+    padding,
     read_records,
     write_record,
 )
@@ -153,3 +157,60 @@ def test_write_record_over_the_frame_limit_is_refused(monkeypatch: pytest.Monkey
         write_record(io.BytesIO(), b"12345678")
 
     assert caught.value.code == "record-too-large"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 30)), max_size=6),
+    st.integers(1, 300),
+)
+def test_read_records_of_runs_of_one_length_gives_each(runs: list[tuple[int, int]], step: int) -> None:
+    payloads = [bytes([number]) * length for length, count in runs for number in range(count)]
+    body = b"".join(map(encode_record, payloads))
+
+    assert list(read_records(DribblingStream(body, step))) == payloads
+    assert list(iter_records(body)) == payloads
+
+
+def test_read_records_of_a_run_over_several_blocks_gives_each() -> None:
+    payloads = [struct.pack("<I", number) * 5 for number in range(READ_BYTES // 10)]
+
+    assert list(iter_records(b"".join(map(encode_record, payloads)))) == payloads
+
+
+def test_read_records_of_a_run_with_a_record_in_parts_joins_it() -> None:
+    body = frame(0, b"abcd") * 3 + frame(1, b"abcd") + frame(2, b"abcd") + frame(3, b"abcd") + frame(0, b"abcd") * 3
+
+    assert list(iter_records(body, seam=b"")) == [b"abcd"] * 3 + [b"abcd" * 3] + [b"abcd"] * 3
+
+
+@pytest.mark.parametrize("column", range(4))
+def test_read_records_of_a_run_with_a_broken_header_names_its_offset(column: int) -> None:
+    body = bytearray(frame(0, b"abcd") * 20)
+    body[12 * 13 + column] ^= 1
+    records = iter_records(bytes(body))
+
+    assert [next(records) for _ in range(13)] == [b"abcd"] * 13
+    with pytest.raises(ContractError, match="no RecordIO") as caught:
+        next(records)
+    assert caught.value.where == "RecordIO data at byte 156"
+
+
+@given(st.binary(max_size=50))
+def test_frame_headers_of_what_fits_are_those_of_encode_record(payload: bytes) -> None:
+    ((header, length),) = frame_headers(len(payload))
+
+    assert header + payload + padding(length) == encode_record(payload)
+
+
+@given(st.integers(MAX_FRAME_PAYLOAD_BYTES - 5, 1 << 40))
+@example(MAX_FRAME_PAYLOAD_BYTES)
+@example(MAX_FRAME_PAYLOAD_BYTES + 1)
+def test_frame_headers_of_a_long_record_are_its_parts(size_bytes: int) -> None:
+    frames = list(frame_headers(size_bytes))
+    flags = [struct.unpack("<II", header)[1] >> 29 for header, _ in frames]
+
+    assert sum(length for _, length in frames) == size_bytes
+    assert all(struct.unpack("<II", header)[1] & MAX_FRAME_PAYLOAD_BYTES == length for header, length in frames)
+    assert flags == [0] if len(frames) == 1 else [1, *[2] * (len(frames) - 2), 3]
+    assert all(length % 4 == 0 for _, length in frames[:-1])
+    assert (len(frames) == 1) == (size_bytes <= MAX_FRAME_PAYLOAD_BYTES)

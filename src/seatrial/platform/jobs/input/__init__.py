@@ -1,0 +1,1 @@
+"""How the input channels of a job reach its container: what each holds, and File, FastFile and Pipe mode."""
