@@ -16,11 +16,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from conftest import JobDir, TrainProcess
+from job_dir import JobDir, TrainProcess
 
 from seatrial.contract.training import ResourceConfig, write_resource_config
 
@@ -34,13 +34,37 @@ mount --make-rprivate /
 mount --bind "$HOSTS_FILE" /etc/hosts
 mount --bind "$HOST_ML" "$SHARED_ML"
 if [ -n "${HOST_SSH:-}" ]; then
-  mount -t tmpfs tmpfs /root && mkdir /root/.ssh && cp "$HOST_SSH"/* /root/.ssh && chmod 700 /root/.ssh
-  mount -t tmpfs tmpfs /run && mkdir /run/sshd && chmod 755 /run/sshd
+  mount -t tmpfs -o mode=755 tmpfs /etc/ssh
+  cp "$HOST_SSH"/* /etc/ssh
+  mount -t tmpfs -o mode=755 tmpfs /run
 fi
 echo here
 read -r _
 exec "$@" </dev/null
 """
+
+
+_SSH_CLIENT = """Host *
+  IdentityFile /etc/ssh/key
+  StrictHostKeyChecking no
+  UserKnownHostsFile /dev/null
+  LogLevel ERROR
+"""
+_SSH_DAEMON = """HostKey /etc/ssh/key
+AuthorizedKeysFile /etc/ssh/key.pub
+PermitRootLogin prohibit-password
+UsePAM no
+"""
+
+
+def make_ssh_settings(directory: Path) -> Path:
+    """What an image for mpirun has: one key pair for all hosts, and settings of client and daemon."""
+    directory.mkdir()
+    keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / "key")]
+    subprocess.run(keygen, check=True)
+    (directory / "ssh_config").write_text(_SSH_CLIENT)
+    (directory / "sshd_config").write_text(_SSH_DAEMON)
+    return directory
 
 
 def why_no_hosts() -> str | None:
@@ -126,7 +150,7 @@ class Hosts:
         }
         namespaces = ["--net", "--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
         process = subprocess.Popen(
-            ["unshare", *namespaces, "sh", "-c", _INSIDE, "host", str(TRAIN)],
+            [str(shutil.which("unshare")), *namespaces, "/bin/sh", "-c", _INSIDE, "host", str(TRAIN)],
             cwd=work_dir,
             env=variables,
             stdin=subprocess.PIPE,
@@ -158,6 +182,10 @@ class Hosts:
     def wait(self) -> list[int]:
         return [host.wait() for host in self.hosts]
 
+    def logs(self) -> str:
+        """Of all hosts, for the message of a failed assertion."""
+        return "\n".join(f"--- {host.name}\n{host.log}" for host in self.hosts if host.running)
+
     def stop_all(self) -> None:
         for host in self.hosts:
             if host.running is not None and host.running.process.poll() is None:
@@ -185,8 +213,3 @@ def open_hosts(root: Path, count: int) -> Iterator[Hosts]:
         assert switch.stdin
         switch.stdin.close()
         switch.wait()
-
-
-def show(hosts: Sequence[Host]) -> str:
-    """All logs, for the message of a failed assertion."""
-    return "\n".join(f"--- {host.name}\n{host.log}" for host in hosts if host.running)

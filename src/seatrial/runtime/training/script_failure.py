@@ -52,7 +52,7 @@ class StderrTail:
                 return "\n".join(line for line in lines[index:] if line.strip())
             # A launcher such as torchrun puts its own mark before each line of a worker.
             prefix, mark, _ = lines[index].partition(_TRACEBACK_MARK)
-            if mark and (message := _exception_after(lines[index + 1 : end], prefix)):
+            if mark and (message := _exception_after(lines[index + 1 : None if prefix else end], prefix)):
                 if not _is_consequence(message):
                     return message
                 consequence = consequence or message
@@ -61,7 +61,8 @@ class StderrTail:
 
 
 def _exception_after(lines: Sequence[str], prefix: str) -> str:
-    stripped = [line.removeprefix(prefix) for line in lines]
+    # mpirun and torch mark each line with its process; lines of others, or of the launcher, come in between.
+    stripped = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
     for index, line in enumerate(stripped):
         if line and not line.startswith(" "):
             return "\n".join(stripped[index:]).strip()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seatrial.contract.layout import OptMl
 from seatrial.contract.training import read_resource_config
-from seatrial.runtime.algorithm import ALGORITHM
+from seatrial.runtime.algorithm import ALGORITHM, search_directories
 from seatrial.runtime.training.hosts import LOCAL_MODE, launch_cluster, wait_for_names
 from seatrial.runtime.training.launchers.choice import LaunchSettings
 from seatrial.runtime.training.launchers.launch import SHARED_VARIABLES, Launch, run_launched
@@ -39,9 +39,15 @@ def run_launched_algorithm(
             command=(sys.executable, "-m", _RANK_MODULE),
             python_arguments=("-m", _RANK_MODULE),
             cwd=Path.cwd(),
-            environment=os.environ,
+            # A process of the launcher's own, a Dask worker say, imports what the module defines by the module's name.
+            environment={**os.environ, "PYTHONPATH": _python_path(search_directories(Path.cwd(), opt_ml))},
             shared_variables=(ALGORITHM, *SHARED_VARIABLES),
             stopping=stopping,
         )
     )
     return True
+
+
+def _python_path(directories: tuple[Path, ...]) -> str:
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([*map(str, directories), *([inherited] if inherited else [])])

@@ -9,7 +9,6 @@ that client. Without a nanny: a worker process that dies, for memory say, fails 
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -47,7 +46,7 @@ def run_dask(launch: Launch) -> None:
 def _lead(launch: Launch, scratch: Path) -> None:
     cluster, stopping = launch.cluster, launch.stopping
     environment = {**launch.environment, SCHEDULER_ADDRESS: _address(launch)}
-    with LeaderLink(cluster) as link, Crew() as crew:
+    with Crew() as crew, LeaderLink(cluster) as link:  # the workers are told before the scheduler ends
         crew.start("the Dask scheduler", _scheduler_command(launch), cwd=scratch, environment=environment)
         crew.wait_for_port(cluster.current_host, SCHEDULER_PORT, seconds=_SCHEDULER_WAIT_SECONDS, stopping=stopping)
         _start_workers(launch, crew, scratch)
@@ -74,7 +73,7 @@ def _lead(launch: Launch, scratch: Path) -> None:
 
 
 def _serve(launch: Launch, scratch: Path) -> None:
-    with WorkerLink(launch.cluster, launch.stopping) as link, Crew() as crew:
+    with Crew() as crew, WorkerLink(launch.cluster, launch.stopping) as link:
         # The leader listens before its scheduler does, whom Dask's workers wait for by themselves.
         _start_workers(launch, crew, scratch)
         link.ready()
@@ -82,13 +81,15 @@ def _serve(launch: Launch, scratch: Path) -> None:
 
 
 def _start_workers(launch: Launch, crew: Crew, scratch: Path) -> None:
-    environment = {**launch.environment, "PYTHONPATH": _python_path(launch)}
     for number in range(launch.processes_per_host):
         name = (
             launch.cluster.current_host if launch.processes_per_host == 1 else f"{launch.cluster.current_host}-{number}"
         )
         crew.start(
-            f"the Dask worker {name}", _worker_command(launch, name, scratch), cwd=launch.cwd, environment=environment
+            f"the Dask worker {name}",
+            _worker_command(launch, name, scratch),
+            cwd=launch.cwd,
+            environment=launch.environment,
         )
 
 
@@ -108,9 +109,3 @@ def _worker_command(launch: Launch, name: str, scratch: Path) -> list[str]:
 
 def _address(launch: Launch) -> str:
     return f"tcp://{launch.cluster.leader}:{SCHEDULER_PORT}"
-
-
-def _python_path(launch: Launch) -> str:
-    """The program's own directory first: functions that it sends are imported there by name."""
-    inherited = launch.environment.get("PYTHONPATH")
-    return os.pathsep.join([str(launch.cwd), *([inherited] if inherited else [])])

@@ -6,6 +6,9 @@
 Keys and the daemon's settings are the image's, as with the toolkit. Differences from it: a worker ends when the leader
 says so, not when a process named ``orted`` is gone; the launcher's own SSH client is tried, not paramiko; and the
 library that makes ``gethostname`` return ``algo-N`` is not needed where hosts are named so, and is not there.
+
+A stop: mpirun passes SIGTERM on to the program's processes on all hosts, and kills them about a second later. Its
+option ``odls_base_sigkill_timeout`` makes that longer, and every failed job as long to end; so the image chooses.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seatrial.contract.limits import TRAINING_STOP_GRACE_SECONDS
 from seatrial.core.errors import ContractError
 from seatrial.runtime.training.child import run_child
 from seatrial.runtime.training.hosts import has_network_interface
@@ -33,8 +35,6 @@ _SSHD_RUN_DIR = Path("/run/sshd")
 """Debian's daemon does not start without it; its packages make it at boot only."""
 _SSHD_WAIT_SECONDS = 60.0
 _LOGIN_TIMEOUT_SECONDS = 60.0
-_RANK_STOP_SECONDS = TRAINING_STOP_GRACE_SECONDS - 10.0
-"""From SIGTERM to SIGKILL for the program's processes; Open MPI gives one second when it is not told."""
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _NCCL_DEBUG_OPTION = "--NCCL_DEBUG"
 """The one option that the toolkit takes for itself."""
@@ -69,7 +69,7 @@ def _lead(launch: Launch) -> None:
 def _serve(launch: Launch) -> None:
     if not _SSHD.exists():
         raise launcher_not_installed(Launcher.MPIRUN, f"no {_SSHD}", "apt-get install openssh-server")
-    with WorkerLink(launch.cluster, launch.stopping) as link, Crew() as crew:
+    with Crew() as crew, WorkerLink(launch.cluster, launch.stopping) as link:
         if not _SSHD_RUN_DIR.exists():
             _SSHD_RUN_DIR.mkdir(mode=0o755, parents=True)
         # Sessions start where the program runs: mpirun asks for the leader's directory on every host.
@@ -139,7 +139,6 @@ def mpirun_command(launch: Launch, mpirun: str) -> list[str]:
         *interface,
         *("-mca", "plm_rsh_no_tree_spawn", "1", "-bind-to", "socket", "-map-by", "slot"),
         *("-mca", "pml", "ob1", "-mca", "btl", "^openib", "-mca", "orte_abort_on_non_zero_status", "1"),
-        *("-mca", "odls_base_sigkill_timeout", f"{_RANK_STOP_SECONDS:.0f}"),
         *("-x", "NCCL_MIN_NRINGS=4", "-x", f"NCCL_SOCKET_IFNAME={name}", "-x", f"NCCL_DEBUG={nccl_debug}"),
         *(word for variable in _exported(launch) for word in ("-x", variable)),
         *options,

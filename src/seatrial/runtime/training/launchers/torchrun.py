@@ -14,9 +14,13 @@ from seatrial.runtime.training.hosts import has_network_interface
 from seatrial.runtime.training.launchers.choice import Launcher
 from seatrial.runtime.training.launchers.launch import ERROR_CLASS, Launch, check_module
 from seatrial.runtime.training.log_lines import announce
+from seatrial.runtime.training.script_failure import ScriptFailure
+from seatrial.runtime.training.stopping import JobStopping
 
 MASTER_PORT = 7777
 
+_SIGNALLED = "SignalException"
+"""What torchrun raises when it was stopped by a signal, its processes ended."""
 _SHUTDOWN_TIMEOUT = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"
 _SHUTDOWN_SECONDS = TRAINING_STOP_GRACE_SECONDS - 10.0
 """From SIGTERM to SIGKILL for the program's processes; torchrun gives 30 seconds when it is not told."""
@@ -27,13 +31,18 @@ def run_torchrun(launch: Launch) -> None:
     check_module("torch", Launcher.TORCHRUN, package="torch")
     command = torchrun_command(launch)
     announce(f"running in {launch.cwd}: {' '.join(command)}")
-    run_child(
-        command,
-        cwd=launch.cwd,
-        environment={**_torchrun_environment(launch), **launch.environment},
-        stopping=launch.stopping,
-        error_class=ERROR_CLASS,
-    )
+    try:
+        run_child(
+            command,
+            cwd=launch.cwd,
+            environment={**_torchrun_environment(launch), **launch.environment},
+            stopping=launch.stopping,
+            error_class=ERROR_CLASS,
+        )
+    except ScriptFailure as error:
+        if launch.stopping and _SIGNALLED in error.error_message:
+            raise JobStopping from None
+        raise
 
 
 def torchrun_command(launch: Launch) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from seatrial.contract.limits import TRAINING_STOP_GRACE_SECONDS
+from seatrial.core.errors import UserCodeError
 from seatrial.runtime.training.launchers.crew import Crew
 from seatrial.runtime.training.launchers.link import Ending, WorkerLink, host_failure
 from seatrial.runtime.training.log_lines import announce
@@ -28,7 +29,12 @@ def serve_leader(leader: str, link: WorkerLink, crew: Crew, stopping: Stopping) 
         if stopping and stop_by is None:
             stop_by = time.monotonic() + _STOP_GRACE_SECONDS
         if stop_by is None:
-            crew.check()
+            try:
+                crew.check()
+            except UserCodeError:
+                if (ended := link.ended()) is not None:
+                    break  # the programs end with the leader's, a moment before this host has heard of it
+                raise
             stopping.wait(POLL_SECONDS)
         elif time.monotonic() > stop_by:
             raise JobStopping
