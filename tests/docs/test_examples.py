@@ -72,7 +72,7 @@ def test_files_have_no_carriage_returns() -> None:
     assert [path for path in tracked_files() if b"\r" in path.read_bytes()] == []
 
 
-@pytest.mark.parametrize("dockerfile", [CLASSIC / "Dockerfile", OURS / "Dockerfile"], ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("dockerfile", sorted(EXAMPLES.glob("*/Dockerfile")), ids=lambda path: path.parent.name)
 def test_dockerfile_leaves_the_start_to_the_program_on_path(dockerfile: Path) -> None:
     """With neither ENTRYPOINT nor CMD the words ``train`` and ``serve`` are the programs (contract.md §1.1)."""
     text = dockerfile.read_text()

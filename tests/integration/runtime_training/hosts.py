@@ -125,6 +125,7 @@ class Hosts:
     def configure(self, **hyperparameters: str) -> None:
         for host in self.hosts:
             host.job.configure(**hyperparameters)
+            host.job.opt_ml.model_dir.mkdir(parents=True, exist_ok=True)  # SageMaker has made it
             config = ResourceConfig(current_host=host.name, hosts=tuple(each.name for each in self.hosts))
             write_resource_config(host.job.opt_ml, config)
 

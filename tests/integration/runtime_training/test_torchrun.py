@@ -86,6 +86,7 @@ def test_ddp_on_two_hosts_with_unequal_shares_gives_the_model_of_one(open_job: O
     job_dir.configure(sagemaker_program="train.py")
     job_dir.code("train.py", (DDP / "train.py").read_text())
     job_dir.write(job_dir.opt_ml.channel_dir("training"), "all.csv", "".join(rows))
+    job_dir.opt_ml.model_dir.mkdir()
     alone = job_dir.run()
     assert alone.process.returncode == 0, alone.lines
 

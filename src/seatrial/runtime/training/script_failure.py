@@ -55,7 +55,7 @@ class StderrTail:
             if mark and (message := _exception_after(lines[index + 1 : None if prefix else end], prefix)):
                 if not _is_consequence(message):
                     return message
-                consequence = consequence or message
+                consequence = message  # the earliest says most
                 end = index
         return consequence or "\n".join([line for line in lines if line.strip()][-_LAST_LINE_COUNT:])
 
