@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from seatrial.runtime.training import hardware
@@ -25,6 +26,7 @@ from seatrial.runtime.training.log_lines import announce
 SCHEDULER_ADDRESS = "DASK_SCHEDULER_ADDRESS"
 """Dask's own variable for its setting ``scheduler-address``."""
 SCHEDULER_PORT = 8786
+LOOPBACK = "127.0.0.1"
 
 _SCHEDULER_WAIT_SECONDS = 120.0
 _WORKERS_WAIT_SECONDS = 120
@@ -46,14 +48,19 @@ def run_dask(launch: Launch) -> None:
 def _lead(launch: Launch, scratch: Path) -> None:
     cluster, stopping = launch.cluster, launch.stopping
     environment = {**launch.environment, SCHEDULER_ADDRESS: _address(launch)}
-    with Crew() as crew, LeaderLink(cluster) as link:  # the workers are told before the scheduler ends
+    with ExitStack() as stack:
+        crew = stack.enter_context(Crew())
+        # Left first: the workers are told before the scheduler ends.
+        link = stack.enter_context(LeaderLink(cluster)) if cluster.workers else None
         crew.start("the Dask scheduler", _scheduler_command(launch), cwd=scratch, environment=environment)
-        crew.wait_for_port(cluster.current_host, SCHEDULER_PORT, seconds=_SCHEDULER_WAIT_SECONDS, stopping=stopping)
+        crew.wait_for_port(_own_address(launch), SCHEDULER_PORT, seconds=_SCHEDULER_WAIT_SECONDS, stopping=stopping)
         _start_workers(launch, crew, scratch)
-        link.wait_for_workers(stopping)
+        if link is not None:
+            link.wait_for_workers(stopping)
 
         def check() -> None:
-            link.check()
+            if link is not None:
+                link.check()
             crew.check()
 
         def run(command: tuple[str, ...]) -> None:
@@ -95,17 +102,23 @@ def _start_workers(launch: Launch, crew: Crew, scratch: Path) -> None:
 
 def _scheduler_command(launch: Launch) -> list[str]:
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
-    return [*command, "--host", launch.cluster.current_host, "--port", str(SCHEDULER_PORT)]
+    return [*command, "--host", _own_address(launch), "--port", str(SCHEDULER_PORT)]
 
 
 def _worker_command(launch: Launch, name: str, scratch: Path) -> list[str]:
     threads = max(1, hardware.count_cpus() // launch.processes_per_host)
     return [
         *(sys.executable, "-m", "distributed.cli.dask_worker", _address(launch)),
-        *("--no-nanny", "--no-dashboard", "--host", launch.cluster.current_host, "--name", name),
+        *("--no-nanny", "--no-dashboard", "--host", _own_address(launch), "--name", name),
         *("--nthreads", str(threads), "--local-directory", str(scratch)),
     ]
 
 
 def _address(launch: Launch) -> str:
-    return f"tcp://{launch.cluster.leader}:{SCHEDULER_PORT}"
+    leader = launch.cluster.leader if launch.cluster.workers else LOOPBACK
+    return f"tcp://{leader}:{SCHEDULER_PORT}"
+
+
+def _own_address(launch: Launch) -> str:
+    """One host by itself keeps to itself, and may have no name that resolves."""
+    return launch.cluster.current_host if launch.cluster.workers else LOOPBACK

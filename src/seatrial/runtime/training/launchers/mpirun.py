@@ -126,6 +126,7 @@ def mpirun_command(launch: Launch, mpirun: str) -> list[str]:
     count = launch.settings.process_count or per_host * len(cluster.hosts)
     nccl_debug, options = _split_options(launch.settings.mpi_options)
     name = cluster.network_interface_name
+    hosts = cluster.hosts if cluster.workers else ("localhost",)  # its name may not resolve where it is the only one
     interface = []
     if len(cluster.hosts) > 1 or has_network_interface(name):
         interface = ["-mca", "btl_tcp_if_include", name, "-mca", "oob_tcp_if_include", name]
@@ -133,7 +134,7 @@ def mpirun_command(launch: Launch, mpirun: str) -> list[str]:
         *(
             mpirun,
             "--host",
-            ",".join(cluster.hosts if per_host == 1 else [f"{host}:{per_host}" for host in cluster.hosts]),
+            ",".join(hosts if per_host == 1 else [f"{host}:{per_host}" for host in hosts]),
         ),
         *("-np", str(count), "--allow-run-as-root", "--display-map", "--tag-output"),
         *interface,

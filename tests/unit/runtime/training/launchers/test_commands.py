@@ -75,5 +75,5 @@ def test_mpirun_command_with_one_process_a_host_has_bare_names_and_no_interface_
 
     command = mpirun_command(make_launch(settings=settings, hosts=("algo-1",), current_host="algo-1"), "mpirun")
 
-    assert command[:5] == ["mpirun", "--host", "algo-1", "-np", "5"]
+    assert command[:5] == ["mpirun", "--host", "localhost", "-np", "5"]
     assert "btl_tcp_if_include" not in command
