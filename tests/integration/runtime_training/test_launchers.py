@@ -121,7 +121,7 @@ def waiting_job(open_job: OpenJob) -> Hosts:
     for host in job.hosts:
         host.job.write(host.job.work_dir, "seatrial.toml", '[training]\nlauncher = "dask"\n')
         host.job.algorithm(WAITING)
-    job.start()
+    job.start(TMPDIR=str(job.shared_ml.parent))  # a host that is killed leaves its scratch there
     assert job[1].running
     job[1].running.wait_for_line("cluster of 2")
     return job
