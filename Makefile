@@ -22,7 +22,7 @@ CLIENT_sagemaker2 := 'sagemaker<3'
 CLIENT_sagemaker3 := 'sagemaker-core>=2' 'graphene<4' jinja2
 CLIENT_WITHOUT_DEPENDENCIES_sagemaker3 := sagemaker-train
 
-.PHONY: help demo test test-clients lint types docs bench clean
+.PHONY: help demo test test-clients test-distributed lint types docs bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test: $(STAMPS)/test ## all tests; those that need a Docker engine are skipped w
 
 test-clients: $(STAMPS)/test $(CLIENTS:%=$(STAMPS)/client-%) ## real clients train against the local SageMaker, both engines
 	$(BIN)/pytest --numprocesses auto --dist loadgroup tests/e2e/clients $(PYTEST_ARGS)
+
+test-distributed: $(STAMPS)/distributed ## PyTorch over several hosts, in an environment of its own: PyTorch is large
+	$(VENV)-distributed/bin/python -m pytest -q -p no:cacheprovider tests/integration/runtime_training/test_torchrun.py
 
 lint: $(STAMPS)/lint ## style, imports, dependencies, spelling, change fragments
 	$(BIN)/ruff check . $(PYTHON_SCRIPTS)
@@ -57,7 +60,7 @@ bench: $(STAMPS)/test $(STAMPS)/bench ## the benchmarks, one after the other
 	@set -e; for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(BIN)/python "$$benchmark"; done
 
 clean: ## remove the virtual environment and everything that was built
-	rm -rf $(VENV) $(VENV)-clients build dist docs/_build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-clients $(VENV)-distributed build dist docs/_build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 $(STAMPS)/venv:
 	@scripts/make-venv $(VENV)
@@ -80,4 +83,9 @@ $(STAMPS)/client-%: Makefile | $(STAMPS)/venv
 	scripts/make-venv $(VENV)-clients/$*
 	$(VENV)-clients/$*/bin/python -m pip install --quiet --no-compile --upgrade $(CLIENT_$*)
 	$(if $(CLIENT_WITHOUT_DEPENDENCIES_$*),$(VENV)-clients/$*/bin/python -m pip install --quiet --no-compile --upgrade --no-deps $(CLIENT_WITHOUT_DEPENDENCIES_$*))
+	@touch $@
+
+$(STAMPS)/distributed: pyproject.toml constraints.txt | $(STAMPS)/venv
+	scripts/make-venv $(VENV)-distributed
+	$(VENV)-distributed/bin/python -m pip install --quiet --constraint constraints.txt --editable . --group distributed
 	@touch $@

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 CLASSIC = EXAMPLES / "decision-trees"
 OURS = EXAMPLES / "decision-trees-seatrial"
+FOREST = EXAMPLES / "forest-on-three-hosts"
 TEST_DIR = CLASSIC / "local_test/test_dir"
 
 PARTS = {
@@ -72,7 +73,11 @@ def test_files_have_no_carriage_returns() -> None:
     assert [path for path in tracked_files() if b"\r" in path.read_bytes()] == []
 
 
-@pytest.mark.parametrize("dockerfile", [CLASSIC / "Dockerfile", OURS / "Dockerfile"], ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "dockerfile",
+    [CLASSIC / "Dockerfile", OURS / "Dockerfile", FOREST / "Dockerfile"],
+    ids=lambda path: path.parent.name,
+)
 def test_dockerfile_leaves_the_start_to_the_program_on_path(dockerfile: Path) -> None:
     """With neither ENTRYPOINT nor CMD the words ``train`` and ``serve`` are the programs (contract.md §1.1)."""
     text = dockerfile.read_text()

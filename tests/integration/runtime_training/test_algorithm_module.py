@@ -18,7 +18,7 @@ from seatrial.contract.recordio import encode_record
 from seatrial.contract.training import ChannelConfig, InputMode, RecordWrapperType
 
 if TYPE_CHECKING:
-    from conftest import JobDir
+    from job_dir import JobDir
 
 pytestmark = pytest.mark.slow
 

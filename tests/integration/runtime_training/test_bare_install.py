@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import JobDir
+    from job_dir import JobDir
 
 ROOT = Path(__file__).parents[3]
 

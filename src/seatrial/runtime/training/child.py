@@ -28,6 +28,8 @@ from seatrial.runtime.training.script_failure import ScriptFailure, StderrTail
 from seatrial.runtime.training.stopping import POLL_SECONDS, Stopping
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT)
+_CHECK_GRACE_SECONDS = 10.0
+"""For a program that has lost what it needs."""
 
 
 def run_child(
@@ -38,6 +40,7 @@ def run_child(
     stopping: Stopping,
     error_class: str,
     grace_seconds: float = TRAINING_STOP_GRACE_SECONDS,
+    check: Callable[[], None] | None = None,
 ) -> None:
     """Run a program to its end; to be called from the main thread.
 
@@ -48,6 +51,7 @@ def run_child(
         stopping: Is set when a signal is passed on.
         error_class: First word of the failure's text.
         grace_seconds: From the first signal to SIGKILL.
+        check: Called again and again while the program runs and nobody stops the job; what it raises ends the program.
 
     Raises:
         ScriptFailure: it ended with an exit code other than 0.
@@ -67,14 +71,24 @@ def run_child(
     with _signals_passed_on(stopping, grace_seconds) as follow:
         running = _start(request, on_line)
         follow(running)
-        outcome = None
-        while outcome is None:
-            outcome = running.wait(None)
+        outcome = _wait(running, stopping, check)
         if stopping:
             _wait_for_group(running.pid)
     running.send_signal(signal.SIGKILL)
     if not outcome.is_success:
         raise ScriptFailure(error_class, exit_code=outcome.exit_code, error_message=tail.error_message(), command=argv)
+
+
+def _wait(running: subprocesses.Running, stopping: Stopping, check: Callable[[], None] | None) -> subprocesses.Outcome:
+    while (outcome := running.wait(None if check is None else POLL_SECONDS)) is None:
+        if check is None or stopping:
+            continue
+        try:
+            check()
+        except BaseException:
+            running.stop(_CHECK_GRACE_SECONDS)
+            raise
+    return outcome
 
 
 def _start(request: subprocesses.Request, on_line: Callable[[str], None]) -> subprocesses.Running:

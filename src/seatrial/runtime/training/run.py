@@ -8,6 +8,8 @@ from pathlib import Path
 from seatrial.contract.environment import opt_ml_from
 from seatrial.contract.layout import OptMl
 from seatrial.contract.training import read_hyperparameters
+from seatrial.runtime.algorithm import search_directories
+from seatrial.runtime.training.launchers.choice import choose_launcher
 from seatrial.runtime.training.log_lines import show_crashes, write_line_by_line
 from seatrial.runtime.training.program import ProgramKind, find_program
 from seatrial.runtime.training.stopping import JobStopping, Stopping
@@ -32,12 +34,18 @@ def main() -> int:
 
 def _run(opt_ml: OptMl, stopping: Stopping) -> int:
     # Each way loads only what it needs: the program's start is part of every job's time.
-    program = find_program(os.environ, read_hyperparameters(opt_ml), opt_ml, Path.cwd())
+    hyperparameters = read_hyperparameters(opt_ml)
+    program = find_program(os.environ, hyperparameters, opt_ml, Path.cwd())
     if program.kind is ProgramKind.SCRIPT:
         from seatrial.runtime.training.script import run_script  # noqa: PLC0415
 
         run_script(program.name, opt_ml, os.environ, stopping)
         return 0
+    if (settings := choose_launcher(hyperparameters, search_directories(Path.cwd(), opt_ml))) is not None:
+        from seatrial.runtime.training.launchers.algorithm import run_launched_algorithm  # noqa: PLC0415
+
+        if run_launched_algorithm(settings, hyperparameters, opt_ml, stopping):
+            return 0
     from seatrial.runtime.training.watch import fork_and_watch  # noqa: PLC0415
 
     ended_with = fork_and_watch()

@@ -1,15 +1,13 @@
 """Script mode: run the user's program as AWS's training toolkit does, told step by step in ``run_script``.
 
-What the toolkit has and this has not: starting MPI (refused), copying ``/opt/ml/output/intermediate`` to S3 while the
-job runs, and a framework's own launcher (each said in one line of the log).
+What the toolkit has and this has not: copying ``/opt/ml/output/intermediate`` to S3 while the job runs, and the
+launchers of AWS's framework images other than torchrun and MPI (each said in one line of the log).
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,22 +29,15 @@ from seatrial.contract.training import (
     render_input_data_config,
     render_resource_config,
 )
-from seatrial.core.errors import ContractError
 from seatrial.runtime.algorithm import PROGRAM_DIR
 from seatrial.runtime.training import hardware, script_source
 from seatrial.runtime.training.child import run_child
+from seatrial.runtime.training.hosts import LOCAL_MODE, launch_cluster, wait_for_names
+from seatrial.runtime.training.launchers.choice import LAUNCHER_HYPERPARAMETERS, choose_launcher
+from seatrial.runtime.training.launchers.launch import ERROR_CLASS, SHARED_VARIABLES, Launch, run_launched
 from seatrial.runtime.training.log_lines import announce
 from seatrial.runtime.training.script_source import EntryPointKind
 from seatrial.runtime.training.stopping import Stopping
-
-HOST_WAIT_SECONDS = 900.0
-"""How long peers may take to get a name, as the toolkit waits (contract.md §1.3)."""
-
-_HOST_WAIT_STEP_SECONDS = (0.2, 30.0)
-"""First and longest pause between two look-ups."""
-
-_LOCAL_MODE = "SM_STUDIO_LOCAL_MODE"
-"""When true, the toolkit takes the hosts' names for granted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,19 +65,36 @@ def run_script(entry_point: str, opt_ml: OptMl, environment: Mapping[str, str], 
     kind = script_source.check_entry_point(entry_point, opt_ml.code_dir, elsewhere=(Path.cwd(), PROGRAM_DIR))
     if kind is EntryPointKind.COMMAND:
         script_source.make_executable(opt_ml.code_dir / entry_point)
+    settings = choose_launcher(inputs.hyperparameters, (opt_ml.code_dir, Path.cwd(), PROGRAM_DIR))
+    cluster = launch_cluster(inputs.cluster, inputs.hyperparameters) if settings else None
     _install(kind, opt_ml, environment, stopping)
-    if environment.get(_LOCAL_MODE, "").lower() != "true":
-        _wait_for_hosts(inputs.cluster.hosts, stopping)
+    if environment.get(LOCAL_MODE, "").lower() != "true":
+        wait_for_names(inputs.cluster.hosts, stopping)
     arguments = script_arguments(env.user_hyperparameters(inputs.hyperparameters))
     command = script_source.launch_command(kind, entry_point, arguments)
-    announce(f"running in {opt_ml.code_dir}: {' '.join(command)}")
-    run_child(
-        command,
-        cwd=opt_ml.code_dir,
-        environment=_child_environment(entry_point, inputs, opt_ml, environment),
-        stopping=stopping,
-        error_class="ExecuteUserScriptError",
-    )
+    variables = _script_variables(entry_point, inputs, opt_ml, environment)
+    if settings is not None and cluster is not None:
+        run_launched(
+            Launch(
+                settings=settings,
+                cluster=cluster,
+                command=tuple(command),
+                python_arguments=(entry_point, *arguments) if kind is EntryPointKind.PYTHON else None,
+                cwd=opt_ml.code_dir,
+                environment={**environment, **variables},
+                shared_variables=(*variables, *SHARED_VARIABLES),
+                stopping=stopping,
+            )
+        )
+    else:
+        announce(f"running in {opt_ml.code_dir}: {' '.join(command)}")
+        run_child(
+            command,
+            cwd=opt_ml.code_dir,
+            environment={**environment, **variables},
+            stopping=stopping,
+            error_class=ERROR_CLASS,
+        )
     opt_ml.output_dir.mkdir(parents=True, exist_ok=True)
     opt_ml.success_file.touch()
 
@@ -113,16 +121,9 @@ def _read_inputs(opt_ml: OptMl) -> _Inputs:
 
 
 def _say_what_is_not_done(hyperparameters: Mapping[str, str], environment: Mapping[str, str]) -> None:
-    asked = [name for name in DISTRIBUTION_HYPERPARAMETERS if decode_hyperparameter(hyperparameters.get(name, ""))]
-    if "sagemaker_mpi_enabled" in asked:
-        raise ContractError(
-            "launcher-not-available",
-            "the job asks for MPI, which this runtime does not start",
-            where="hyperparameter 'sagemaker_mpi_enabled'",
-            fix="start mpirun in a shell script and name that script in 'sagemaker_program'",
-        )
-    for name in asked:
-        announce(f"warning: hyperparameter '{name}' starts no launcher here; the script runs as one process a host")
+    for name in DISTRIBUTION_HYPERPARAMETERS:
+        if name not in LAUNCHER_HYPERPARAMETERS and decode_hyperparameter(hyperparameters.get(name, "")):
+            announce(f"warning: hyperparameter '{name}' starts no launcher here; the script runs as one process a host")
     if env.S3_OUTPUT_HYPERPARAMETER in hyperparameters:
         announce("warning: /opt/ml/output/intermediate is not copied to S3 while the job runs")
     if module := environment.get(env.FRAMEWORK_MODULE):
@@ -144,35 +145,7 @@ def _install(kind: EntryPointKind, opt_ml: OptMl, environment: Mapping[str, str]
     )
 
 
-def _wait_for_hosts(hosts: Sequence[str], stopping: Stopping) -> None:
-    """Peers get their names while the cluster starts, some later than this host."""
-    if len(hosts) == 1:
-        return
-    deadline = time.monotonic() + HOST_WAIT_SECONDS
-    for host in hosts:
-        pause, longest = _HOST_WAIT_STEP_SECONDS
-        while not _has_address(host):
-            if time.monotonic() > deadline:
-                raise ContractError(
-                    "host-not-found",
-                    f"the host '{host}' of this job has no address",
-                    found=f"none within {HOST_WAIT_SECONDS:.0f} s",
-                    fix="look at the network of the job's containers",
-                )
-            if stopping.wait(pause):
-                stopping.raise_if_set()
-            pause = min(pause * 2, longest)
-
-
-def _has_address(host: str) -> bool:
-    try:
-        socket.getaddrinfo(host, None)
-    except (OSError, UnicodeError):
-        return False
-    return True
-
-
-def _child_environment(
+def _script_variables(
     entry_point: str, inputs: _Inputs, opt_ml: OptMl, environment: Mapping[str, str]
 ) -> dict[str, str]:
     context = ScriptContext(
@@ -193,7 +166,6 @@ def _child_environment(
     for name in refused:
         announce(f"warning: {name!r} is left out: an environment variable holds no '=' in its name and no NUL")
     return {
-        **environment,
         **{name: value for name, value in variables.items() if name not in refused},
         "PYTHONPATH": script_source.python_path(opt_ml.code_dir, environment.get("PYTHONPATH")),
     }

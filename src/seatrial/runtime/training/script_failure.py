@@ -16,6 +16,11 @@ KILLED_EXIT_CODE = 137
 _TRACEBACK_MARK = "Traceback (most recent call last):"
 _CRASH_MARK = "Fatal Python error: "
 """Of faulthandler, see ``show_crashes``."""
+_CONSEQUENCE_MARKS = (
+    "ChildFailedError",  # torchrun's own, around what a process of it has raised
+    "Connection closed by peer",  # Gloo's
+    "Connection reset by peer",
+)
 _KEPT_LINE_COUNT = 200
 _KEPT_LINE_CHARACTERS = 2_000
 _LAST_LINE_COUNT = 5
@@ -34,24 +39,40 @@ class StderrTail:
         self._lines.append(line[:_KEPT_LINE_CHARACTERS])
 
     def error_message(self) -> str:
-        """The exception at the end of the last Python traceback, or the stack of a crash; with none, the last lines."""
+        """The exception at the end of the last Python traceback, or the stack of a crash; with none, the last lines.
+
+        Of a distributed program, the exception of the process that failed first goes before what torchrun itself
+        raises then, and before those of processes that only lost it.
+        """
         lines = list(self._lines)
+        consequence = ""
+        end = len(lines)
         for index in range(len(lines) - 1, -1, -1):
             if lines[index].startswith(_CRASH_MARK):
                 return "\n".join(line for line in lines[index:] if line.strip())
             # A launcher such as torchrun puts its own mark before each line of a worker.
             prefix, mark, _ = lines[index].partition(_TRACEBACK_MARK)
-            if mark and (message := _exception_after(lines[index + 1 :], prefix)):
-                return message
-        return "\n".join([line for line in lines if line.strip()][-_LAST_LINE_COUNT:])
+            if mark and (message := _exception_after(lines[index + 1 : None if prefix else end], prefix)):
+                if not _is_consequence(message):
+                    return message
+                consequence = message  # the earliest says most
+                end = index
+        return consequence or "\n".join([line for line in lines if line.strip()][-_LAST_LINE_COUNT:])
 
 
 def _exception_after(lines: Sequence[str], prefix: str) -> str:
-    stripped = [line.removeprefix(prefix) for line in lines]
+    # mpirun and torch mark each line with its process; lines of others, or of the launcher, come in between.
+    stripped = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
     for index, line in enumerate(stripped):
         if line and not line.startswith(" "):
             return "\n".join(stripped[index:]).strip()
     return ""
+
+
+def _is_consequence(message: str) -> bool:
+    """Whether an exception tells of another process's end."""
+    head = "\n".join(message.splitlines()[:2])
+    return any(mark in head for mark in _CONSEQUENCE_MARKS)
 
 
 class ScriptFailure(UserCodeError):

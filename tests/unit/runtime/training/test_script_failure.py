@@ -89,3 +89,38 @@ def test_failure_text_is_seen_whole_in_the_failure_reason(exit_code: int, messag
     assert text in compose_failure_reason(text, 1)
     assert text.endswith('"')
     assert f"ExitCode {exit_code}\n" in text
+
+
+def test_error_message_of_torchrun_is_that_of_the_process_that_failed_first() -> None:
+    assert (
+        tail_of(
+            """\
+[rank1]: Traceback (most recent call last):
+[rank1]:   File "train.py", line 9, in <module>
+[rank0]: Traceback (most recent call last):
+[rank1]: ValueError: rank 1 is bad
+[rank0]:   File "train.py", line 10, in <module>
+[rank0]: RuntimeError: [gloo/transport/tcp/pair.cc:553] Connection closed by peer [10.77.0.1]:3987
+E1123 failed (exitcode: 1) local_rank: 1
+Traceback (most recent call last):
+  File "run.py", line 1, in <module>
+torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
+train.py FAILED
+"""
+        ).error_message()
+        == "ValueError: rank 1 is bad"
+    )
+
+
+def test_error_message_of_mpirun_ends_with_the_lines_of_the_process() -> None:
+    lines = (
+        "[1,1]<stderr>:Traceback (most recent call last):\n[1,1]<stderr>:ValueError: bad\n-----\nPrimary job  ended\n"
+    )
+
+    assert tail_of(lines).error_message() == "ValueError: bad"
+
+
+def test_error_message_of_a_lost_peer_is_told_when_there_is_nothing_else() -> None:
+    lost = "RuntimeError: [pair.cc:553] Connection closed by peer [10.77.0.1]:3987"
+
+    assert tail_of(f"Traceback (most recent call last):\n{lost}\n").error_message() == lost

@@ -1,0 +1,1 @@
+"""Engines that spread the user's program over processes and hosts; ``launch.py`` tells the way of one job."""
