@@ -23,6 +23,9 @@ from seatrial.core.errors import EngineError
 from seatrial.core.exit_codes import signal_number_of
 from seatrial.core.subprocesses import OnLine
 
+ENGINE_NOT_READY = "engine-not-ready"
+"""Code of the error of an engine that does not answer."""
+
 CONTAINER_LOST = "container-lost"
 """Code of the error of a container that is gone without anybody knowing how it ended."""
 

@@ -20,6 +20,7 @@ from seatrial.engines import ports
 from seatrial.objects.files import FileStore
 from seatrial.objects.transfer import ObjectTransfer, StoreTransfer
 from seatrial.platform.app import ASGIApplication, Door, Services, is_loopback
+from seatrial.platform.controls import Controls
 from seatrial.platform.engine_choice import EngineChoice, Engines
 from seatrial.platform.jobs.capacity import Capacity
 from seatrial.platform.jobs.leftovers import remove_leftovers
@@ -149,6 +150,7 @@ class Platform:
                 find_session=sessions.read,
                 host_bucket=bucket_of_host,
                 hold={"DescribeTrainingJob": _hold_training_job(store)},
+                controls=Controls(training_jobs.interrupt).answer,
                 upstream=self._forward_to(settings.upstream, "--upstream") if settings.upstream else None,
             )
         )

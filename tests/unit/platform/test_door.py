@@ -69,7 +69,7 @@ def asked() -> Asked:
 @pytest.mark.parametrize(
     ("operation", "more", "text"),
     [
-        ("CreateTrainingJob", {"EnableManagedSpotTraining": True}, "does not emulate EnableManagedSpotTraining yet"),
+        ("CreateTrainingJob", {"RemoteDebugConfig": {}}, "does not emulate RemoteDebugConfig yet"),
         ("CreateTrainingJob", {"ResourceConfig": {"InstanceCount": 2}}, "2 for ResourceConfig.InstanceCount yet"),
         (
             "CreateTrainingJob",

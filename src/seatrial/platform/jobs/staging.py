@@ -22,7 +22,9 @@ from seatrial.contract.limits import CHANNELS_MAX_COUNT
 from seatrial.contract.names import CHANNEL_NAME
 from seatrial.contract.training import (
     ChannelConfig,
+    CheckpointConfig,
     ResourceConfig,
+    write_checkpoint_config,
     write_hyperparameters,
     write_input_data_config,
     write_resource_config,
@@ -143,6 +145,7 @@ def lay_out_training(
     hyperparameters: Mapping[str, str],
     channels: Mapping[str, ChannelSource],
     resource_config: ResourceConfig,
+    checkpoint_config: CheckpointConfig | None = None,
     checkpoint: Checkpoint = lambda: None,
 ) -> None:
     """Make the tree that ``train`` finds, below ``opt_ml.root``.
@@ -152,6 +155,7 @@ def lay_out_training(
         hyperparameters: Written to ``hyperparameters.json``.
         channels: Copied, in the order of the mapping; see ``check_channels``.
         resource_config: Written to ``resourceconfig.json``.
+        checkpoint_config: Written to ``checkpointconfig.json``; ``None`` makes no such file.
         checkpoint: Called every few megabytes; what it raises ends the copying.
 
     Raises:
@@ -163,6 +167,8 @@ def lay_out_training(
     write_hyperparameters(opt_ml, hyperparameters)
     write_input_data_config(opt_ml, {name: channel.config for name, channel in channels.items()})
     write_resource_config(opt_ml, resource_config)
+    if checkpoint_config is not None:
+        write_checkpoint_config(opt_ml, checkpoint_config)
     for name, channel in channels.items():
         channel.lay_out(opt_ml.channel_dir(name), checkpoint)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from seatrial.contract.checkpoints import DEFAULT_LOCAL_PATH, check_local_path
 from seatrial.contract.names import host_name
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import SecondaryStatus
@@ -21,6 +22,7 @@ from seatrial.core.trees import open_regular, remove_tree
 from seatrial.engines.base import Engine
 from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.checkpoints import CheckpointSync
 from seatrial.platform.jobs.metrics import MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
@@ -102,7 +104,8 @@ class StoredTraining(PreparedJob):
         self._scanner = surroundings.metric_scanner(request)
         self._work_dir = surroundings.work_root / stored.name
         self._progress = record.progress(stored, time.time())
-        self._log_stream = f"{self._name}/{host_name(1)}-{int(stored.created_at)}"
+        self._log_stream = f"{self._name}/{host_name(1)}-{int(record.attempt_began_at(stored))}"
+        self._may_restart = record.may_restart(stored, time.time())
         self._log: Log | None = None
         self._image = request["AlgorithmSpecification"]["TrainingImage"]
         engine = surroundings.engine_for(self._image)
@@ -113,6 +116,7 @@ class StoredTraining(PreparedJob):
             on_line=self._take_line,
             deliver=self._deliver,
             before_container=self._note_log_position,
+            checkpoints=self._checkpoint_sync(request.get("CheckpointConfig")),
         )
 
     def run(self) -> TrainingResult:
@@ -172,7 +176,19 @@ class StoredTraining(PreparedJob):
             arguments=tuple(arguments) if arguments else (() if entrypoint else ("train",)),
             region=self._around.region,
             is_isolated=bool(request.get("EnableNetworkIsolation")),
+            may_restart=self._may_restart,
             **limits,
+        )
+
+    def _checkpoint_sync(self, config: Mapping[str, Any] | None) -> CheckpointSync | None:
+        if config is None:
+            return None
+        return CheckpointSync(
+            self._around.objects,
+            parse_s3_uri(config["S3Uri"]),
+            check_local_path(config.get("LocalPath") or DEFAULT_LOCAL_PATH),
+            self._work_dir / "checkpoints",
+            self._work_dir / "checkpoints.json",
         )
 
     def _deliver(self, outputs: TrainingOutputs) -> tuple[str, ...]:

@@ -20,14 +20,20 @@ from seatrial.contract.statuses import (
     TRAINING_TRANSITIONS,
     SecondaryStatus,
     TrainingJobStatus,
+    is_final,
 )
-from seatrial.core.errors import SeatrialError
+from seatrial.core.errors import InternalError, SeatrialError
+from seatrial.engines.base import CONTAINER_LOST, ENGINE_NOT_READY
 from seatrial.platform.jobs import training_record as record
 from seatrial.platform.jobs.queue import JobQueue
-from seatrial.platform.jobs.training import TrainingJob, TrainingResult
+from seatrial.platform.jobs.training import ATTEMPT_ENDINGS, TrainingJob, TrainingResult
 from seatrial.platform.store.resources import Kind, MissingError, Resource, ResourceStore
 
 LOG = logging.getLogger(__name__)
+
+RESTART_DELAY_SECONDS = 1.0
+RESTART_DELAY_MAX_SECONDS = 60.0
+"""An engine that is being restarted must not use up all attempts within a second (UNVERIFIED: AWS names no time)."""
 
 _UNSTARTED = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING})
 _ENDED = frozenset({TrainingJobStatus.COMPLETED, TrainingJobStatus.FAILED, TrainingJobStatus.STOPPED})
@@ -41,6 +47,8 @@ class _Running:
     is_started: bool = False
     job: TrainingJob | None = None
     """``None`` while it waits."""
+    wait_limit: threading.Timer | None = None
+    """Stops it when ``MaxWaitTimeInSeconds`` is used up."""
 
 
 Prepare = Callable[[Resource, Callable[[SecondaryStatus], None]], "PreparedJob"]
@@ -79,9 +87,18 @@ class TrainingRunner:
         store: Where jobs are.
         prepare: Makes a stored job ready to run; gets the function that writes its phases.
         queue: Starts them.
+        restart_delay_seconds: Before the first attempt of ``RetryStrategy``; each further one waits twice as long.
     """
 
-    def __init__(self, store: ResourceStore, prepare: Prepare, queue: JobQueue) -> None:
+    def __init__(
+        self,
+        store: ResourceStore,
+        prepare: Prepare,
+        queue: JobQueue,
+        *,
+        restart_delay_seconds: float = RESTART_DELAY_SECONDS,
+    ) -> None:
+        self._restart_delay_seconds = restart_delay_seconds
         self._store = store
         self._prepare = prepare
         self._queue = queue
@@ -109,6 +126,7 @@ class TrainingRunner:
         running = _Running()
         with self._lock:
             self._running[name] = running
+        self._limit_wait(name, running)
 
         def pending(job: Resource, now: float) -> Resource:
             is_untouched = record.secondary_status(job) is SecondaryStatus.STARTING and not running.is_started
@@ -118,13 +136,36 @@ class TrainingRunner:
             with contextlib.suppress(MissingError):
                 self._write(name, pending)
 
-    def stop(self, name: str) -> None:
-        """Ask for a job's end; the store says *Stopping* at once."""
+    def interrupt(self, name: str, after_seconds: float) -> None:
+        """Take a job's machine away; the store has it first, so that it happens also when this process is killed.
+
+        Args:
+            name: Which.
+            after_seconds: From now.
+        """
+        due = time.time() + after_seconds
+
+        def planned(job: Resource, now: float) -> Resource:
+            return record.with_details(job, now, interruption_due=due)
+
+        self._write(name, planned)
+        with self._lock:
+            running = self._running.get(name)
+        if running is not None and running.job is not None:
+            running.job.interrupt(due - time.time())
+
+    def stop(self, name: str, ending: SecondaryStatus = SecondaryStatus.STOPPED) -> None:
+        """Ask for a job's end; the store says *Stopping* at once.
+
+        Args:
+            name: Which.
+            ending: Its last secondary status.
+        """
 
         def stopping(job: Resource, now: float) -> Resource:
             if SecondaryStatus.STOPPING not in TRAINING_TRANSITIONS[record.secondary_status(job)]:
                 return job
-            return record.enter(record.with_details(job, now, is_stop_requested=True), SecondaryStatus.STOPPING, now)
+            return record.enter(record.with_details(job, now, stop_ending=ending.value), SecondaryStatus.STOPPING, now)
 
         self._write(name, stopping)
         with self._lock:
@@ -135,21 +176,44 @@ class TrainingRunner:
         if self._queue.withdraw(name):
             self._end_unstarted(name)
         elif running.job is not None:
-            running.job.stop()
+            running.job.stop(ending)
 
     def close(self) -> None:
         """Stop the jobs that run and wait for their ends; those that wait are left to ``recover``."""
         waiting = self._queue.clear()
+        for name in waiting:
+            self._forget(name)
         with self._lock:
-            names = [name for name in self._running if name not in waiting]
+            names = list(self._running)
         for name in names:
             self.stop(name)
         self._queue.join()
 
-    def _end_unstarted(self, name: str) -> None:
-        self._write(name, lambda job, now: record.enter(job, SecondaryStatus.STOPPED, now))
+    def _limit_wait(self, name: str, running: _Running) -> None:
+        stored = self._store.find(Kind.TRAINING_JOB, name)
+        deadline = None if stored is None else record.wait_deadline(stored)
+        if deadline is None:
+            return
+        left_seconds = min(max(0.0, deadline - time.time()), threading.TIMEOUT_MAX)
+        running.wait_limit = threading.Timer(
+            left_seconds, self._stop_if_there, (name, SecondaryStatus.MAX_WAIT_TIME_EXCEEDED)
+        )
+        running.wait_limit.daemon = True
+        running.wait_limit.start()
+
+    def _stop_if_there(self, name: str, ending: SecondaryStatus) -> None:
+        with contextlib.suppress(MissingError):
+            self.stop(name, ending)
+
+    def _forget(self, name: str) -> None:
         with self._lock:
-            self._running.pop(name, None)
+            running = self._running.pop(name, None)
+        if running is not None and running.wait_limit is not None:
+            running.wait_limit.cancel()
+
+    def _end_unstarted(self, name: str) -> None:
+        self._write(name, lambda job, now: record.enter(job, record.stop_ending(job) or SecondaryStatus.STOPPED, now))
+        self._forget(name)
 
     def _run(self, name: str, running: _Running) -> None:
         running.is_started = True
@@ -164,27 +228,106 @@ class TrainingRunner:
             self._fail(name, internal_failure_reason(f"{type(error).__name__}: {error}"))
             raise
         finally:
-            with self._lock:
-                self._running.pop(name, None)
+            self._forget(name)
 
     def _run_to_end(self, name: str, running: _Running) -> None:
+        """One attempt after the other, until one ends the job."""
+        while (stored := self._store.find(Kind.TRAINING_JOB, name)) is not None:
+            if running.stop_requested.is_set() and not record.has_begun(stored):
+                self._end_unstarted(name)
+                return
+            if self._attempt(stored, running):
+                return
+
+    def _attempt(self, stored: Resource, running: _Running) -> bool:
+        """Run the job once; returns whether it has ended."""
+        name = stored.name
+        prepared = self._prepare(stored, lambda phase: self._enter(name, phase))
+        running.job = prepared.job
+        self._pass_on(name, running, prepared.job)
+        try:
+            result = prepared.run()
+        except Exception as error:
+            reason, is_internal = _reason_of(error)
+            if is_internal and self._begin_restart(name, reason):
+                LOG.warning("training job %s is started again: %s", name, reason)
+                return not self._begin_anew(name, running, prepared)
+            if not isinstance(error, SeatrialError):
+                raise
+            self._fail(name, reason)
+        else:
+            if not is_final(result.secondary_status):
+                self._note_metrics(name, prepared.metrics())
+                return not self._begin_anew(name, running, prepared)
+            self._finish(name, result, prepared.metrics())
+        prepared.clean_up()
+        return True
+
+    def _pass_on(self, name: str, running: _Running, job: TrainingJob) -> None:
+        """Tell a job what was asked for before it could be told."""
         stored = self._store.find(Kind.TRAINING_JOB, name)
         if stored is None:
             return
         if running.stop_requested.is_set():
-            self._end_unstarted(name)
-            return
-        prepared = self._prepare(stored, lambda phase: self._enter(name, phase))
-        running.job = prepared.job
-        if running.stop_requested.is_set():
-            prepared.job.stop()
-        try:
-            result = prepared.run()
-        except SeatrialError as error:
-            self._fail(name, client_failure_reason(error.sentence()))
-        else:
-            self._finish(name, result, prepared.metrics())
-        prepared.clean_up()
+            job.stop(record.stop_ending(stored) or SecondaryStatus.STOPPED)
+        due = stored.document.get("interruption_due")
+        if due is not None:
+            job.interrupt(due - time.time())
+
+    def _begin_restart(self, name: str, reason: str) -> bool:
+        """*Restarting*, where the request allows another attempt."""
+        is_allowed = False
+
+        def restarting(job: Resource, now: float) -> Resource:
+            nonlocal is_allowed
+            last = record.secondary_status(job)
+            is_allowed = record.may_restart(job, now) and SecondaryStatus.RESTARTING in {
+                last,
+                *TRAINING_TRANSITIONS[last],
+            }
+            return record.enter(job, SecondaryStatus.RESTARTING, now, reason) if is_allowed else job
+
+        self._write(name, restarting)
+        return is_allowed
+
+    def _begin_anew(self, name: str, running: _Running, prepared: PreparedJob) -> bool:
+        """Remove all of an attempt, then *Starting*; returns whether there is another one.
+
+        What cannot be removed, because its engine does not answer, uses up an attempt of ``RetryStrategy`` each time.
+        """
+        stored = self._store.find(Kind.TRAINING_JOB, name)
+        if stored is not None and record.secondary_status(stored) is SecondaryStatus.RESTARTING:
+            self._wait_before_restart(name, running)
+        while True:
+            try:
+                prepared.clean_up()
+            except SeatrialError as error:
+                if not self._count_restart(name):
+                    self._fail(name, internal_failure_reason(error.sentence()))
+                    return False
+                self._wait_before_restart(name, running)
+                continue
+            self._enter(name, SecondaryStatus.STARTING)
+            return True
+
+    def _wait_before_restart(self, name: str, running: _Running) -> None:
+        stored = self._store.find(Kind.TRAINING_JOB, name)
+        count = 1 if stored is None else stored.document.get("restart_count", 1)
+        running.stop_requested.wait(min(RESTART_DELAY_MAX_SECONDS, self._restart_delay_seconds * 2 ** (count - 1)))
+
+    def _count_restart(self, name: str) -> bool:
+        is_allowed = False
+
+        def counted(job: Resource, now: float) -> Resource:
+            nonlocal is_allowed
+            is_allowed = record.may_restart(job, now)
+            return record.with_details(job, now, restart_count=job.document.get("restart_count", 0) + 1)
+
+        self._write(name, counted)
+        return is_allowed
+
+    def _note_metrics(self, name: str, metrics: list[dict[str, object]]) -> None:
+        self._write(name, lambda job, now: record.with_details(job, now, metrics=_all_metrics(job, metrics)))
 
     def _enter(self, name: str, phase: SecondaryStatus) -> None:
         """A phase that is not the last; one that a stop has overtaken is passed over."""
@@ -197,6 +340,8 @@ class TrainingRunner:
                 return job
             if phase is SecondaryStatus.STARTING and last in {SecondaryStatus.STARTING, SecondaryStatus.PENDING}:
                 return record.enter(job, last, now, PREPARING_MESSAGE)
+            if phase is SecondaryStatus.STARTING and last in ATTEMPT_ENDINGS:
+                return record.enter(job, phase, now, PREPARING_MESSAGE)
             if last is SecondaryStatus.STOPPING and phase not in TRAINING_TRANSITIONS[last]:
                 return job
             return record.enter(job, phase, now)
@@ -208,8 +353,12 @@ class TrainingRunner:
             ending = result.secondary_status
             was_stopped = any(one["Status"] == SecondaryStatus.STOPPING.value for one in job.document["transitions"])
             if ending is SecondaryStatus.COMPLETED and was_stopped:
-                ending = SecondaryStatus.STOPPED
-            details = {"exit_code": result.exit_code, "failure_reason": result.failure_reason, "metrics": metrics}
+                ending = record.stop_ending(job) or SecondaryStatus.STOPPED
+            details = {
+                "exit_code": result.exit_code,
+                "failure_reason": result.failure_reason,
+                "metrics": _all_metrics(job, metrics),
+            }
             return record.enter(record.with_details(job, now, **details), ending, now)
 
         self._write(name, finished)
@@ -225,3 +374,16 @@ class TrainingRunner:
     def _write(self, name: str, change: Callable[[Resource, float], Resource]) -> None:
         now = time.time()
         self._store.update(Kind.TRAINING_JOB, name, lambda job: change(job, now))
+
+
+def _all_metrics(job: Resource, metrics: list[dict[str, object]]) -> list[dict[str, object]]:
+    return record.merge_metrics(job.document.get("metrics") or [], metrics)
+
+
+def _reason_of(error: Exception) -> tuple[str, bool]:
+    """``FailureReason`` of an attempt that ended so, and whether it is an InternalServerError."""
+    if not isinstance(error, SeatrialError):
+        return internal_failure_reason(f"{type(error).__name__}: {error}"), True
+    if isinstance(error, InternalError) or error.code in {ENGINE_NOT_READY, CONTAINER_LOST}:
+        return internal_failure_reason(error.sentence()), True
+    return client_failure_reason(error.sentence()), False

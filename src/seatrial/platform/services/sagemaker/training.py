@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from seatrial.contract.channel_paths import channel_files
 from seatrial.contract.names import training_job_arn
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
-from seatrial.contract.statuses import TrainingJobStatus
+from seatrial.contract.statuses import SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import ChannelConfig
 from seatrial.core.errors import EngineError, SeatrialError
 from seatrial.engines.base import ContainerSpec, Engine
@@ -43,6 +43,19 @@ LISTING = ResourceListing(
     late_filters=frozenset({"StatusEquals"}),
 )
 """No job has a warm pool or a training plan: a filter for one finds none (§6.5)."""
+
+
+INTERRUPTIBLE = frozenset(
+    {
+        SecondaryStatus.STARTING,
+        SecondaryStatus.PENDING,
+        SecondaryStatus.DOWNLOADING,
+        SecondaryStatus.TRAINING,
+        SecondaryStatus.INTERRUPTED,
+        SecondaryStatus.RESTARTING,
+    }
+)
+"""A job that has no machine yet loses it once it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,9 @@ class TrainingJobs:
         self._check_metrics(request)
         for channel in request.get("InputDataConfig", ()):
             self._check_channel(channel, request["RoleArn"])
-        self._check_output(request["OutputDataConfig"]["S3OutputPath"])
+        self._check_bucket("S3OutputPath", request["OutputDataConfig"]["S3OutputPath"])
+        if "CheckpointConfig" in request:
+            self._check_bucket("CheckpointConfig", request["CheckpointConfig"]["S3Uri"])
         job = record.new_training_job(name, arn, request, time.time())
         try:
             self._store.insert(job, {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())})
@@ -122,6 +137,25 @@ class TrainingJobs:
             raise validation_error(f"The request was rejected because the training job is in status {job.status}.")
         self._runner.stop(job.name)
         return {}
+
+    def interrupt(self, name: str, after_seconds: float) -> None:
+        """Take the machine of a managed spot job away: an extension of ours, for rehearsals.
+
+        Raises:
+            ServiceError: there is no such job, it has no spot machine, or it has ended.
+        """
+        job = self.find(name)
+        if not job.document["request"].get("EnableManagedSpotTraining"):
+            raise validation_error(
+                f"The training job {name} cannot be interrupted: only machines of jobs with "
+                "EnableManagedSpotTraining are taken away."
+            )
+        if record.secondary_status(job) not in INTERRUPTIBLE:
+            raise validation_error(
+                f"The training job {name} cannot be interrupted: it is in status {job.status}, "
+                f"secondary status {record.secondary_status(job).value}."
+            )
+        self._runner.interrupt(name, after_seconds)
 
     def delete_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         def check(job: Resource) -> None:
@@ -211,16 +245,14 @@ class TrainingJobs:
         except SeatrialError as error:
             raise validation_error(error.sentence()) from error
 
-    def _check_output(self, uri: str) -> None:
+    def _check_bucket(self, member: str, uri: str) -> None:
         bucket = parse_s3_uri(uri).bucket
         try:
             self._objects.check_bucket(bucket)
         except NoSuchBucketError as error:
-            raise validation_error(
-                f"The S3 bucket '{bucket}' of S3OutputPath does not exist; create it first."
-            ) from error
+            raise validation_error(f"The S3 bucket '{bucket}' of {member} does not exist; create it first.") from error
         except ObjectStoreError as error:
-            raise validation_error(f"The S3OutputPath {uri} cannot be written: {error.sentence()}") from error
+            raise validation_error(f"The {member} {uri} cannot be written: {error.sentence()}") from error
 
 
 def _name_in_use(arn: str) -> ServiceError:
