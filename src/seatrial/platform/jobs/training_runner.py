@@ -223,7 +223,7 @@ class TrainingRunner:
             pass  # deleted meanwhile, which the service allows of ended jobs only
         except SeatrialError as error:  # the job has ended by now, or could not be prepared
             LOG.warning("training job %s: %s", name, error.sentence())
-            self._fail(name, client_failure_reason(error.sentence()))
+            self._fail(name, _reason_of(error)[0])
         except BaseException as error:
             self._fail(name, internal_failure_reason(f"{type(error).__name__}: {error}"))
             raise
