@@ -22,8 +22,8 @@ from pathlib import Path
 
 from seatrial.core.errors import ContractError, EngineError, SeatrialError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines import plan, program
-from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, HostAccess
+from seatrial.engines import cgroups, plan, program
+from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, HostAccess, ResourceLimits
 from seatrial.engines.isolation import Finding, Isolation, find_isolation, find_outbound_program
 from seatrial.engines.keep import Keep, KeptLauncher, lost
 from seatrial.engines.launch import Launcher, LaunchFailedError, launch, launch_kept
@@ -124,6 +124,9 @@ class ProcessEngine(Engine):
         finally:
             prepared.close_listeners()
         return ProcessHandle(name, launcher, prepared.addresses)
+
+    def check_limits(self, limits: ResourceLimits) -> None:
+        cgroups.create(f"check-{secrets.token_hex(4)}", limits).remove()
 
     def host_access(self) -> HostAccess | None:
         return HostAccess(listen_address=LOOPBACK, container_address=LOOPBACK, is_shared=False)

@@ -17,12 +17,13 @@ from seatrial.contract.checkpoints import DEFAULT_LOCAL_PATH, check_local_path
 from seatrial.contract.names import host_name
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import SecondaryStatus
-from seatrial.core.errors import SeatrialError
+from seatrial.core.errors import EngineError, SeatrialError
 from seatrial.core.trees import open_regular, remove_tree
-from seatrial.engines.base import Engine
+from seatrial.engines.base import Engine, ResourceLimits
 from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
 from seatrial.platform.jobs.checkpoints import CheckpointSync
+from seatrial.platform.jobs.instance_limits import InstanceLimits, Machine, limits_of
 from seatrial.platform.jobs.metrics import MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
@@ -81,6 +82,8 @@ class Surroundings:
     metric_scanner: Callable[[Mapping[str, Any]], MetricScanner]
     labels: Mapping[str, str]
     """Of every container, where the engine has labels."""
+    machine: Machine | None
+    """What there is for containers; ``None``: instance types limit nothing."""
     platform_access: Callable[[Engine, str, Mapping[str, Any]], PlatformAccess]
     """For a job of this name and request."""
 
@@ -109,6 +112,7 @@ class StoredTraining(PreparedJob):
         self._log: Log | None = None
         self._image = request["AlgorithmSpecification"]["TrainingImage"]
         engine = surroundings.engine_for(self._image)
+        self._limits = self._instance_limits(engine, request["ResourceConfig"].get("InstanceType"))
         self.job = TrainingJob(
             engine,
             self._training_request(request, surroundings.platform_access(engine, stored.name, request)),
@@ -177,8 +181,21 @@ class StoredTraining(PreparedJob):
             region=self._around.region,
             is_isolated=bool(request.get("EnableNetworkIsolation")),
             may_restart=self._may_restart,
+            limits=self._limits.limits,
+            notices=self._limits.notices,
             **limits,
         )
+
+    def _instance_limits(self, engine: Engine, instance_type: str | None) -> InstanceLimits:
+        if self._around.machine is None or instance_type is None:
+            return InstanceLimits(limits=ResourceLimits())
+        found = limits_of(instance_type, self._around.machine)
+        try:
+            engine.check_limits(found.limits)
+        except EngineError as error:
+            notice = f"the limits of {instance_type} are not kept: {error.sentence()}"
+            return InstanceLimits(limits=ResourceLimits(), notices=(*found.notices, notice))
+        return found
 
     def _checkpoint_sync(self, config: Mapping[str, Any] | None) -> CheckpointSync | None:
         if config is None:

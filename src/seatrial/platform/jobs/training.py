@@ -22,7 +22,16 @@ from seatrial.contract.statuses import PRIMARY_OF, TRAINING_TRANSITIONS, Seconda
 from seatrial.contract.training import CheckpointConfig, InstanceGroup, ResourceConfig
 from seatrial.core.errors import ConfigError, EngineError, InternalError, TreeError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines.base import CONTAINER_LOST, ContainerSpec, Engine, ExitStatus, Handle, Mount, Network
+from seatrial.engines.base import (
+    CONTAINER_LOST,
+    ContainerSpec,
+    Engine,
+    ExitStatus,
+    Handle,
+    Mount,
+    Network,
+    ResourceLimits,
+)
 from seatrial.platform.jobs.checkpoints import CheckpointSync
 from seatrial.platform.jobs.staging import (
     SHARED_DIRECTORIES,
@@ -73,6 +82,10 @@ class TrainingRequest:
     is_isolated: bool = False
     """``EnableNetworkIsolation``: the container reaches nobody."""
     instance_type: str = "ml.m5.large"
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
+    """Of the container."""
+    notices: tuple[str, ...] = ()
+    """Sentences for the job's log, said before its container starts: where this run differs from AWS's."""
     may_restart: bool = False
     """``RetryStrategy`` has attempts left: a container that was lost is no end of the job."""
     max_runtime_seconds: float = MAX_RUNTIME_DEFAULT_SECONDS
@@ -279,6 +292,8 @@ class TrainingJob:
         self._engine.check_ready()
         self._engine.check_image(spec)
         self._download(opt_ml)
+        for notice in self._request.notices:
+            self._last_lines(f"seatrial: {notice}")
         self._enter(SecondaryStatus.TRAINING)
 
     def _download(self, opt_ml: OptMl) -> None:
@@ -392,6 +407,7 @@ class TrainingJob:
             network=Network.ISOLATED if self._request.is_isolated else Network.PRIVATE,
             host_ports=self._request.host_ports,
             labels=self._request.labels,
+            limits=self._request.limits,
         )
 
     def _wait(

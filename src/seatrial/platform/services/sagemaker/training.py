@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from seatrial.contract.channel_paths import channel_files
+from seatrial.contract.instance_types import find_accelerator
 from seatrial.contract.names import training_job_arn
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import SecondaryStatus, TrainingJobStatus
@@ -19,6 +20,7 @@ from seatrial.engines.base import ContainerSpec, Engine
 from seatrial.objects.errors import NoSuchBucketError, ObjectStoreError
 from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.instance_limits import Machine
 from seatrial.platform.jobs.metrics import MetricDefinition, MetricScanner
 from seatrial.platform.jobs.object_channel import ObjectChannel
 from seatrial.platform.jobs.staging import ChannelSource, LocalChannel
@@ -79,16 +81,25 @@ class TrainingJobs:
         runner: Runs them.
         engine_for: Finds the engine of an image.
         site: For ARNs.
+        machine: What there is for containers; ``None`` takes every instance type.
     """
 
     def __init__(
-        self, store: ResourceStore, objects: ObjectTransfer, runner: TrainingRunner, engine_for: EngineFor, site: Site
+        self,
+        store: ResourceStore,
+        objects: ObjectTransfer,
+        runner: TrainingRunner,
+        engine_for: EngineFor,
+        site: Site,
+        *,
+        machine: Machine | None = None,
     ) -> None:
         self._store = store
         self._objects = objects
         self._runner = runner
         self._engine_for = engine_for
         self._site = site
+        self._machine = machine
 
     def create_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         check_request(request)
@@ -96,6 +107,7 @@ class TrainingJobs:
         arn = training_job_arn(name, region=self._site.region, account_id=self._site.account_id)
         self._check_name_is_free(name, arn)
         self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
+        self._check_instances(request["ResourceConfig"])
         self._check_metrics(request)
         for channel in request.get("InputDataConfig", ()):
             self._check_channel(channel, request["RoleArn"])
@@ -212,6 +224,22 @@ class TrainingJobs:
             raise validation_error(f"Cannot find the requested image: {image}. {error.sentence()}") from error
         except SeatrialError as error:
             raise validation_error(f"Invalid training image {image}: {error.sentence()}") from error
+
+    def _check_instances(self, resources: Mapping[str, Any]) -> None:
+        """Refuse accelerators that are not there as AWS refuses machines that an account may not have."""
+        for asked in (resources, *resources.get("InstanceGroups", ())):
+            instance_type = asked.get("InstanceType")
+            if instance_type and self._machine is not None and not self._machine.has_accelerator_of(instance_type):
+                wanted = find_accelerator(instance_type)
+                raise ServiceError(
+                    "ResourceLimitExceeded",
+                    f"The account-level service limit '{instance_type} for training job usage' is 0 Instances, with "
+                    "current utilization of 0 Instances and a request delta of "
+                    f"{asked.get('InstanceCount', 1)} Instances. This machine has no "
+                    f"{wanted.value if wanted else 'accelerator'}: ask for an instance type without, or start "
+                    "'seatrial up --no-instance-limits', which takes the type as a name only.",
+                    400,
+                )
 
     def _check_metrics(self, request: Mapping[str, Any]) -> None:
         try:
