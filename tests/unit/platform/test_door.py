@@ -69,7 +69,7 @@ def asked() -> Asked:
 @pytest.mark.parametrize(
     ("operation", "more", "text"),
     [
-        ("CreateTrainingJob", {"RemoteDebugConfig": {}}, "does not emulate RemoteDebugConfig yet"),
+        ("CreateTrainingJob", {"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "not emulate RemoteDebugConfig"),
         ("CreateTrainingJob", {"ResourceConfig": {"InstanceCount": 2}}, "2 for ResourceConfig.InstanceCount yet"),
         (
             "CreateTrainingJob",

@@ -231,7 +231,7 @@ class TrainingJob:
             EngineError: the engine does not answer.
         """
         handle = self._handle
-        if handle is None and self._keep_dir is not None:  # the engine did not answer when it was to be found
+        if handle is None and self._keep_dir is not None and self._keep_dir.is_dir():  # the engine did not answer when it was to be found
             with _passing_over_lost():
                 handle = self._engine.find(ContainerSpec(image=""), lambda _: None, self._keep_dir)
         if handle is not None:

@@ -232,5 +232,31 @@ def test_wait_that_is_used_up_ends_a_job_that_has_no_place(bench: Bench) -> None
     assert bench.phases("b") == ["Starting", "Pending", "Stopping", "MaxWaitTimeExceeded"]
 
 
+def test_machine_that_is_taken_away_before_a_job_has_it_is_missed_once(bench: Bench) -> None:
+    release = threading.Event()
+
+    def program(container: FakeContainer) -> int:
+        release.wait(30)
+        return 0
+
+    bench.program = program
+    bench.create("a")
+    bench.create("b")
+    bench.runner.interrupt("b", 0)
+    release.set()
+    bench.wait_for("b", SecondaryStatus.COMPLETED)
+
+    again = ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert bench.phases("b") == ["Starting", "Pending", "Downloading", "Interrupted", *again]
+
+
+def test_metrics_of_every_attempt_count() -> None:
+    old = [{"MetricName": "a", "Value": 1.0}, {"MetricName": "b", "Value": 2.0}]
+    assert record.merge_metrics(old, [{"MetricName": "b", "Value": 3.0}]) == [
+        {"MetricName": "a", "Value": 1.0},
+        {"MetricName": "b", "Value": 3.0},
+    ]
+
+
 def _no_engine() -> None:
     raise EngineError("engine-not-ready", "no engine answers", fix="start one")
