@@ -77,6 +77,8 @@ class Services:
     """The session that a security token is of, if we issued it."""
     host_bucket: Callable[[str], str] = lambda _host: ""
     """The bucket that a ``Host`` header names, which S3's old signatures cover."""
+    checks_of_callers_with_keys: Mapping[str, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
+    """Operation of SageMaker → refuses what only callers at a loopback address may ask for."""
     hold: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = field(default_factory=dict)
     """Operation of SageMaker → returns when what a waiter asks about has changed."""
     upstream: ASGIApplication | None = None
@@ -137,7 +139,7 @@ class Door:
             if upstream is not None:
                 await upstream(scope, _replay(request.body, body.receive), send)
                 return
-            response = await self._answer(request, identified, request_id)
+            response = await self._answer(request, identified, request_id, is_keyless=keyring is None)
         except ServiceError as error:
             response = protocols.serialise_error(identified, error, request_id, request=request)
         except Exception as error:
@@ -172,7 +174,9 @@ class Door:
         token = security_token(request)
         return functools.partial(of_caller, None if token is None else self._services.find_session(token))
 
-    async def _answer(self, request: WireRequest, identified: Identified, request_id: str) -> WireResponse:
+    async def _answer(
+        self, request: WireRequest, identified: Identified, request_id: str, *, is_keyless: bool
+    ) -> WireResponse:
         operation = resolve_operation(identified)
         declaration = self._services.declarations.get(identified.service, {}).get(operation.name)
         if declaration is None:
@@ -180,8 +184,10 @@ class Door:
         parsed = protocols.parse_request(identified, operation, request)
         if parsed.unknown:
             raise unknown_members(parsed.unknown, operation=operation.name, service=identified.service)
-        validate(operation, parsed.parameters)
+        validate(operation, parsed.parameters, extensions=declaration.extensions)
         self._judge_members(declaration, parsed.parameters)
+        if not is_keyless and operation.name in self._services.checks_of_callers_with_keys:
+            self._services.checks_of_callers_with_keys[operation.name](parsed.parameters)
         handler = self._find_handler(request, identified.service, operation.name)
         hold = self._services.hold.get(operation.name) if is_waiter(request.headers) else None
         if hold is not None:

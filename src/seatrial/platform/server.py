@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.contract.names import LOCAL_ACCOUNT_ID, LOCAL_REGION
 from seatrial.core.errors import ConfigError
+from seatrial.core.trees import remove_tree
 from seatrial.engines import ports
 from seatrial.objects.files import FileStore
 from seatrial.objects.transfer import ObjectTransfer, StoreTransfer
@@ -36,6 +37,7 @@ from seatrial.platform.services.iam import IamService
 from seatrial.platform.services.logs import LogsService
 from seatrial.platform.services.s3.addresses import bucket_of_host
 from seatrial.platform.services.s3.app import S3Service
+from seatrial.platform.services.sagemaker.host_files import check_names_no_host_files
 from seatrial.platform.services.sagemaker.tags import Tags
 from seatrial.platform.services.sagemaker.training import Site, TrainingJobs, channel_source, metric_scanner
 from seatrial.platform.services.sessions import Sessions
@@ -125,6 +127,7 @@ class Platform:
             store,
             lambda stored, on_phase: StoredTraining(stored, surroundings, on_phase),
             JobQueue(Capacity(max_jobs=settings.max_jobs)),
+            lambda name: remove_tree(home / "jobs" / name),
         )
         unfinished = [job.name for job in runner.unfinished()]
         remove_leftovers(
@@ -148,6 +151,7 @@ class Platform:
                 caller_handlers={"sts": sts.caller_handlers()},
                 find_session=sessions.read,
                 host_bucket=bucket_of_host,
+                checks_of_callers_with_keys={"CreateTrainingJob": check_names_no_host_files},
                 hold={"DescribeTrainingJob": _hold_training_job(store)},
                 upstream=self._forward_to(settings.upstream, "--upstream") if settings.upstream else None,
             )

@@ -95,12 +95,20 @@ class JobQueue:
             if not self._has_memory():
                 self._look_again_later()
                 return
-            self._start(self._waiting.pop(0))
+            if not self._start(self._waiting.pop(0)):
+                return
 
-    def _start(self, waiting: _Waiting) -> None:
+    def _start(self, waiting: _Waiting) -> bool:
         thread = threading.Thread(target=self._run, args=(waiting,), name=f"job-{waiting.name}")
         self._started_at[thread] = time.monotonic()
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no thread to give
+            del self._started_at[thread]
+            self._waiting.insert(0, waiting)
+            self._look_again_later()
+            return False
+        return True
 
     def _has_memory(self) -> bool:
         now = time.monotonic()

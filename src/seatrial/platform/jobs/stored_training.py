@@ -7,6 +7,7 @@ directory stays and the reason names it.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,11 +22,14 @@ from seatrial.core.trees import open_regular, remove_tree
 from seatrial.engines.base import Engine
 from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.failure_reasons import is_of_program
 from seatrial.platform.jobs.metrics import MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
 from seatrial.platform.jobs.training_runner import PreparedJob
 from seatrial.platform.store.resources import Resource
+
+LOG = logging.getLogger(__name__)
 
 UNSAVED_FILE = "unsaved"
 """In a job's directory: it holds what could not be uploaded, and stays."""
@@ -104,6 +108,7 @@ class StoredTraining(PreparedJob):
         self._progress = record.progress(stored, time.time())
         self._log_stream = f"{self._name}/{host_name(1)}-{int(stored.created_at)}"
         self._log: Log | None = None
+        self._has_lost_lines = False
         self._image = request["AlgorithmSpecification"]["TrainingImage"]
         engine = surroundings.engine_for(self._image)
         self.job = TrainingJob(
@@ -123,6 +128,10 @@ class StoredTraining(PreparedJob):
         self._log = self._around.open_log(LOG_GROUP, self._log_stream, self._read_log_position())
         try:
             result = self.job.run_kept(self._work_dir, self._progress)
+        except SeatrialError as error:
+            if is_of_program(error):
+                self._take_line(f"seatrial: {error.sentence()}")
+            raise
         finally:
             self._log.close()
         if result.upload_problems:
@@ -138,8 +147,17 @@ class StoredTraining(PreparedJob):
         return self._scanner.final()
 
     def _take_line(self, line: str) -> None:
-        written_at = time.time() if self._log is None else self._log.write(line)
-        self._scanner.scan(line, written_at)
+        self._scanner.scan(line, self._write(line))
+
+    def _write(self, line: str) -> float:
+        """Write a line into the log and tell when it was; a full disk costs the line, and not the job."""
+        try:
+            return time.time() if self._log is None else self._log.write(line)
+        except OSError as error:
+            if not self._has_lost_lines:
+                self._has_lost_lines = True
+                LOG.warning("lines of the log of training job %s are lost: %s", self._name, error)
+            return time.time()
 
     def _note_log_position(self) -> None:
         if self._log is not None:

@@ -102,8 +102,8 @@ class Progress:
     """The last one that it wrote down."""
     ending: SecondaryStatus | None
     """What the job was on its way to, when it was being stopped."""
-    training_seconds: float
-    """Since the container was started."""
+    running_seconds: float
+    """Since the download began, which is when ``MaxRuntimeInSeconds`` begins to count (§1.9)."""
 
     @property
     def has_container(self) -> bool:
@@ -209,12 +209,13 @@ class TrainingJob:
         try:
             if progress is not None and progress.has_container and keep_dir is not None:
                 self._phase, ending = progress.phase, progress.ending
-                started -= progress.training_seconds
+                started -= progress.running_seconds
                 handle = self._engine.find(spec, self._last_lines, keep_dir)
             else:
                 self._prepare(spec, opt_ml)
-                started = time.monotonic()
             if handle is None:
+                if ending is not None:
+                    raise _StopRequestedError
                 self._check_stop()
                 self._before_container()
                 handle = self._engine.start(spec, self._last_lines, keep_dir)

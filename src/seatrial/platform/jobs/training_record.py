@@ -114,8 +114,14 @@ def progress(job: Resource, now: float) -> Progress:
     if SecondaryStatus.STOPPING.value in began:
         is_asked = job.document.get("is_stop_requested", False)
         ending = SecondaryStatus.STOPPED if is_asked else SecondaryStatus.MAX_RUNTIME_EXCEEDED
-    in_training = now - began.get(SecondaryStatus.TRAINING.value, now)
-    return Progress(phase=secondary_status(job), ending=ending, training_seconds=max(0.0, in_training))
+    seconds = now - began.get(SecondaryStatus.DOWNLOADING.value, now)
+    return Progress(phase=secondary_status(job), ending=ending, running_seconds=max(0.0, seconds))
+
+
+def was_stopped_unstarted(job: Resource) -> bool:
+    """Whether a job was stopped before anything was done for it."""
+    phases = {one["Status"] for one in job.document["transitions"]}
+    return secondary_status(job) is SecondaryStatus.STOPPING and SecondaryStatus.DOWNLOADING.value not in phases
 
 
 def with_details(job: Resource, now: float, **details: Any) -> Resource:  # noqa: ANN401 (JSON values)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from seatrial.contract.failure import client_failure_reason, internal_failure_reason
+from seatrial.contract.failure import internal_failure_reason
 from seatrial.contract.statuses import (
     PREPARING_MESSAGE,
     TRAINING_TRANSITIONS,
@@ -23,11 +24,14 @@ from seatrial.contract.statuses import (
 )
 from seatrial.core.errors import SeatrialError
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.failure_reasons import failure_reason_of
 from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.training import TrainingJob, TrainingResult
 from seatrial.platform.store.resources import Kind, MissingError, Resource, ResourceStore
 
 LOG = logging.getLogger(__name__)
+
+_END_RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 _UNSTARTED = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING})
 _ENDED = frozenset({TrainingJobStatus.COMPLETED, TrainingJobStatus.FAILED, TrainingJobStatus.STOPPED})
@@ -79,9 +83,17 @@ class TrainingRunner:
         store: Where jobs are.
         prepare: Makes a stored job ready to run; gets the function that writes its phases.
         queue: Starts them.
+        remove_files: Removes what a job has left on this machine.
     """
 
-    def __init__(self, store: ResourceStore, prepare: Prepare, queue: JobQueue) -> None:
+    def __init__(
+        self,
+        store: ResourceStore,
+        prepare: Prepare,
+        queue: JobQueue,
+        remove_files: Callable[[str], None] = lambda _name: None,
+    ) -> None:
+        self._remove_files = remove_files
         self._store = store
         self._prepare = prepare
         self._queue = queue
@@ -137,6 +149,10 @@ class TrainingRunner:
         elif running.job is not None:
             running.job.stop()
 
+    def forget(self, name: str) -> None:
+        """A job that had ended was deleted: what it could not upload goes with it."""
+        self._remove_files(name)
+
     def close(self) -> None:
         """Stop the jobs that run and wait for their ends; those that wait are left to ``recover``."""
         waiting = self._queue.clear()
@@ -159,19 +175,20 @@ class TrainingRunner:
             pass  # deleted meanwhile, which the service allows of ended jobs only
         except SeatrialError as error:  # the job has ended by now, or could not be prepared
             LOG.warning("training job %s: %s", name, error.sentence())
-            self._fail(name, client_failure_reason(error.sentence()))
+            self._fail(name, failure_reason_of(error))
         except BaseException as error:
             self._fail(name, internal_failure_reason(f"{type(error).__name__}: {error}"))
             raise
         finally:
             with self._lock:
-                self._running.pop(name, None)
+                if self._running.get(name) is running:  # the name may be that of another job by now
+                    del self._running[name]
 
     def _run_to_end(self, name: str, running: _Running) -> None:
         stored = self._store.find(Kind.TRAINING_JOB, name)
         if stored is None:
             return
-        if running.stop_requested.is_set():
+        if running.stop_requested.is_set() or record.was_stopped_unstarted(stored):
             self._end_unstarted(name)
             return
         prepared = self._prepare(stored, lambda phase: self._enter(name, phase))
@@ -181,7 +198,7 @@ class TrainingRunner:
         try:
             result = prepared.run()
         except SeatrialError as error:
-            self._fail(name, client_failure_reason(error.sentence()))
+            self._fail(name, failure_reason_of(error))
         else:
             self._finish(name, result, prepared.metrics())
         prepared.clean_up()
@@ -212,7 +229,7 @@ class TrainingRunner:
             details = {"exit_code": result.exit_code, "failure_reason": result.failure_reason, "metrics": metrics}
             return record.enter(record.with_details(job, now, **details), ending, now)
 
-        self._write(name, finished)
+        self._write_end(name, finished)
 
     def _fail(self, name: str, reason: str) -> None:
         def failed(job: Resource, now: float) -> Resource:
@@ -220,7 +237,19 @@ class TrainingRunner:
                 return job
             return record.enter(record.with_details(job, now, failure_reason=reason), SecondaryStatus.FAILED, now)
 
-        self._write(name, failed)
+        self._write_end(name, failed)
+
+    def _write_end(self, name: str, change: Callable[[Resource, float], Resource]) -> None:
+        """As ``_write``; whoever waits for the end would wait for ever when a full disk kept it from being written."""
+        for pause_seconds in _END_RETRY_SECONDS:
+            try:
+                self._write(name, change)
+            except (sqlite3.Error, OSError) as error:
+                LOG.warning("the end of training job %s cannot be written, and is tried again: %s", name, error)
+                time.sleep(pause_seconds)
+            else:
+                return
+        self._write(name, change)
 
     def _write(self, name: str, change: Callable[[Resource, float], Resource]) -> None:
         now = time.time()

@@ -10,6 +10,7 @@ import base64
 import datetime
 import hashlib
 import hmac
+from dataclasses import replace
 
 from seatrial.platform.wire.refusals import Refusal, authentication_error
 from seatrial.platform.wire.request import WireRequest
@@ -69,10 +70,17 @@ def verify_v2(
         raise authentication_error(Refusal.UNKNOWN_KEY, protocol="rest-xml")
     if key.expires_at is not None and key.expires_at <= now:
         raise authentication_error(Refusal.EXPIRED_TOKEN, protocol="rest-xml")
-    expected = sign_v2(key, string_to_sign(request, date=date, host_bucket=host_bucket))
-    if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass")):
+    found = signature.encode("utf-8", "surrogatepass")
+    texts = [string_to_sign(form, date=date, host_bucket=host_bucket) for form in _forms(request)]
+    if not any(hmac.compare_digest(sign_v2(key, text).encode(), found) for text in texts):
         raise authentication_error(Refusal.MISMATCH, protocol="rest-xml")
     return Signature(access_key_id=access_key_id)
+
+
+def _forms(request: WireRequest) -> list[WireRequest]:
+    """A request as it came; botocore signs ``/bucket/`` where it sends ``/bucket``, and S3 takes that."""
+    is_bucket = request.path.count("/") == 1 and request.path != "/"
+    return [request, replace(request, path=f"{request.path}/")] if is_bucket else [request]
 
 
 def _check_expires(expires: str, now: datetime.datetime) -> None:

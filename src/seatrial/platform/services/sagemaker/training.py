@@ -136,6 +136,7 @@ class TrainingJobs:
             self._store.delete(Kind.TRAINING_JOB, request["TrainingJobName"], check)
         except MissingError as error:
             raise validation_error(NOT_FOUND_MESSAGE) from error
+        self._runner.forget(request["TrainingJobName"])
         return {}
 
     def update_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,6 +174,9 @@ class TrainingJobs:
         try:
             engine = self._engine_for(image)
             engine.check_ready()
+        except SeatrialError as error:
+            raise validation_error(error.sentence()) from error
+        try:
             engine.check_image(ContainerSpec(image=image, arguments=("train",)))
         except EngineError as error:
             raise validation_error(f"Cannot find the requested image: {image}. {error.sentence()}") from error
