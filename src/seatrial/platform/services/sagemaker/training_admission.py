@@ -70,12 +70,11 @@ def _check_resources(request: Request) -> None:
     for member in ("InstanceType", "InstanceCount"):
         if member not in resources and "InstanceGroups" not in resources:
             raise _one_error("null", f"resourceConfig.{lower_camel(member)}", "Member must not be null")
-    for path, value, low in (
-        ("resourceConfig.instanceCount", resources.get("InstanceCount", 1), 1),
-        ("resourceConfig.volumeSizeInGB", resources.get("VolumeSizeInGB", 1), 1),
-    ):
-        if value < low:
-            raise _one_error(f"'{value}'", path, f"Member must have value greater than or equal to {low}")
+    count = resources.get("InstanceCount", 1)
+    if count < 1:
+        raise _one_error(
+            f"'{count}'", "resourceConfig.instanceCount", "Member must have value greater than or equal to 1"
+        )
     seconds = request["StoppingCondition"].get("MaxRuntimeInSeconds", 1)
     if seconds > MAX_RUNTIME_MAX_SECONDS:
         rule = f"Member must have value less than or equal to {MAX_RUNTIME_MAX_SECONDS}"
