@@ -147,7 +147,7 @@ class DockerEngine(Engine):
             raise
 
     def _check_host_ports(self, spec: ContainerSpec) -> None:
-        spec.check_ports()
+        spec.check_network()
         if spec.host_ports and spec.network is Network.PRIVATE and self.host_access() is None:
             raise EngineError(
                 "host-not-reachable",
