@@ -4,6 +4,7 @@ Rules, checked for every engine by ``seatrial.testing.ClusterNetworkSuite``:
 
 - Each container that joins (``ContainerSpec.joined_network``) has the host name that its spec gives, and an interface
   ``eth0`` by whose address its peers know it. Every TCP and UDP port of it is open to them (contract.md §1.12).
+- A host name belongs to one container at a time.
 - Nobody else reaches the containers, but through ``ContainerSpec.ports``.
 - To the outside it is a network like the one a container has alone: ``is_isolated`` as ``Network.ISOLATED``, otherwise
   as ``Network.PRIVATE`` with ``host_ports``.
