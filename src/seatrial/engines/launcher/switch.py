@@ -49,11 +49,12 @@ def main() -> NoReturn:
     except SetUpError as error:
         _report(control, {"failure": {"step": error.step, "errno": error.errno, "detail": error.detail}})
         os._exit(127)
+    if switch["keep"] is not None:
+        with contextlib.suppress(OSError):  # nobody is to find us from here on
+            os.unlink(f"{switch['keep']['path']}/{STARTED_FILE}")
     if outbound:
         os.kill(outbound, signal.SIGKILL)
         os.waitpid(outbound, 0)
-    if switch["keep"] is not None:
-        os.close(switch["keep"]["lease_fd"])  # before the lock on the users' file
     os._exit(0)
 
 
