@@ -42,3 +42,12 @@ def training_job_arn(name: str, *, region: str = LOCAL_REGION, account_id: str =
 def host_name(number: int) -> str:
     """The name of the ``number``-th host of a job, counted from 1 (§1.3)."""
     return f"algo-{number}"
+
+
+def host_number(name: str) -> int:
+    """The number in a host's name, as ``host_name`` took it.
+
+    Raises:
+        ValueError: it is no host's name.
+    """
+    return int(name.removeprefix("algo-"))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seatrial.contract.cluster import HOMOGENEOUS_GROUP_NAME
 from seatrial.contract.environment import training_environment
 from seatrial.contract.failure import compose_failure_reason, internal_failure_reason, upload_failure_reason
 from seatrial.contract.layout import OPT_ML, OptMl
@@ -34,9 +35,6 @@ from seatrial.platform.jobs.staging import (
     read_failure,
 )
 from seatrial.platform.last_lines import LastLines
-
-HOMOGENEOUS_GROUP_NAME = "homogeneousCluster"
-"""The instance group of a job that names none (contract.md §1.3)."""
 
 _WAIT_SLICE_SECONDS = 0.2
 KEEP_DIRECTORY = "container"
