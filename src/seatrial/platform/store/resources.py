@@ -93,7 +93,8 @@ class ResourceStore:
             _write_tags(connection, resource.arn, tags or {})
 
     def find(self, kind: Kind, name: str) -> Resource | None:
-        return _find(self._database.read(), kind, name)
+        with self._database.read() as connection:
+            return _find(connection, kind, name)
 
     def update(self, kind: Kind, name: str, change: Callable[[Resource], Resource]) -> Resource:
         """Replace a resource by what ``change`` makes of it, in one transaction; what it raises changes nothing.
@@ -139,29 +140,32 @@ class ResourceStore:
     def list_page(self, kind: Kind, query: Query) -> list[Resource]:
         """The resources that a query asks for, in its order."""
         text, values = render_query(kind.value, query, _COLUMNS)
-        return [_resource(row) for row in self._database.read().execute(text, values)]
+        with self._database.read() as connection:
+            rows = connection.execute(text, values).fetchall()
+        return [_resource(row) for row in rows]
 
     def has_name_in_any_case(self, kind: Kind, name: str) -> bool:
         """Whether a kind has a resource whose name differs in the case of ASCII letters at most."""
         text = "SELECT 1 FROM resource WHERE kind = ? AND name = ? COLLATE NOCASE LIMIT 1"
-        return self._database.read().execute(text, (kind.value, name)).fetchone() is not None
+        with self._database.read() as connection:
+            return connection.execute(text, (kind.value, name)).fetchone() is not None
 
     def all_with_status(self, kind: Kind, *statuses: str) -> list[Resource]:
         """Every resource of a kind that has one of these statuses, oldest first."""
         marks = ", ".join("?" * len(statuses))
-        rows = self._database.read().execute(
-            f"SELECT {_COLUMNS} FROM resource WHERE kind = ? AND status IN ({marks}) ORDER BY created_at, name",  # noqa: S608
-            (kind.value, *statuses),
-        )
+        text = f"SELECT {_COLUMNS} FROM resource WHERE kind = ? AND status IN ({marks}) ORDER BY created_at, name"  # noqa: S608
+        with self._database.read() as connection:
+            rows = connection.execute(text, (kind.value, *statuses)).fetchall()
         return [_resource(row) for row in rows]
 
     def has_arn(self, arn: str) -> bool:
-        return self._database.read().execute("SELECT 1 FROM resource WHERE arn = ?", (arn,)).fetchone() is not None
+        with self._database.read() as connection:
+            return connection.execute("SELECT 1 FROM resource WHERE arn = ?", (arn,)).fetchone() is not None
 
     def tags(self, arn: str) -> dict[str, str]:
         """Key → value, sorted by key."""
-        rows = self._database.read().execute("SELECT key, value FROM tag WHERE arn = ? ORDER BY key", (arn,))
-        return dict(rows.fetchall())
+        with self._database.read() as connection:
+            return dict(connection.execute("SELECT key, value FROM tag WHERE arn = ? ORDER BY key", (arn,)).fetchall())
 
     def add_tags(
         self, arn: str, tags: Mapping[str, str], check: Callable[[Mapping[str, str]], None] = lambda _: None
