@@ -139,6 +139,9 @@ class TrainingRunner:
             return record.enter(record.with_details(job, now, is_stop_requested=True), SecondaryStatus.STOPPING, now)
 
         self._write(name, stopping)
+        self._request_stop(name)
+
+    def _request_stop(self, name: str) -> None:
         with self._lock:
             running = self._running.get(name)
         if running is None:
@@ -154,12 +157,18 @@ class TrainingRunner:
         self._remove_files(name)
 
     def close(self) -> None:
-        """Stop the jobs that run and wait for their ends; those that wait are left to ``recover``."""
-        waiting = self._queue.clear()
-        with self._lock:
-            names = [name for name in self._running if name not in waiting]
-        for name in names:
-            self.stop(name)
+        """Stop the jobs that run and wait for their ends; those that wait, or come now, are left to ``recover``.
+
+        May be called from any thread, and again.
+        """
+        for name in self._queue.close():
+            try:
+                self.stop(name)
+            except MissingError:  # it has ended and was deleted just now
+                pass
+            except (sqlite3.Error, OSError) as error:  # a full disk keeps no container running
+                LOG.warning("the stop of training job %s cannot be written: %s", name, error)
+                self._request_stop(name)
         self._queue.join()
 
     def _end_unstarted(self, name: str) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import enum
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -204,6 +204,10 @@ class ResourceStore:
         finally:
             self._changes.forget(resource.kind, resource.name, waiting)
 
+    def wake_all(self) -> None:
+        """Let every ``wait_for_change`` return; may be called from any thread."""
+        self._changes.announce_all()
+
 
 class Changes:
     """Wakes coroutines when a resource has changed; ``announce`` may be called from any thread."""
@@ -231,8 +235,19 @@ class Changes:
         """Wake everybody who waits for this resource."""
         with self._lock:
             futures = self._waiting.pop((kind, name), [])
-        for future in futures:
-            future.get_loop().call_soon_threadsafe(_finish, future)
+        _wake(futures)
+
+    def announce_all(self) -> None:
+        """Wake everybody."""
+        with self._lock:
+            futures = [future for waiting in self._waiting.values() for future in waiting]
+            self._waiting.clear()
+        _wake(futures)
+
+
+def _wake(futures: Iterable[asyncio.Future[None]]) -> None:
+    for future in futures:
+        future.get_loop().call_soon_threadsafe(_finish, future)
 
 
 def _finish(future: asyncio.Future[None]) -> None:
