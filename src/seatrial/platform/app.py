@@ -61,6 +61,11 @@ _UNREAD: Iterator[bytes] = iter(())
 LOOPBACK_NAMES = frozenset({"localhost", "host.docker.internal"})
 """What a loopback address is called beside its number; the second is Docker Desktop's for its host."""
 
+_OF_NO_PAGE = frozenset({"none", "same-origin"})
+"""``Sec-Fetch-Site`` of what a browser asks for by itself, or for a page of ours, of which there is none."""
+_READING = ("Get", "List", "Describe")
+"""How the operations begin that change nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
@@ -134,6 +139,8 @@ class Door:
                 return
             request = await _with_body(request, body.receive)
             identified = identify(request)
+            if keyring is None:
+                _check_method(request, identified)
             self._authenticate(request, identified, keyring)
             upstream = self._services.upstream_for(identified)
             if upstream is not None:
@@ -230,10 +237,23 @@ def _check_origin(request: WireRequest) -> None:
     host = urlsplit(f"//{request.headers.get('host') or ''}")
     name = host.hostname or ""
     is_ours = name in LOOPBACK_NAMES or is_loopback(name) or name.endswith((".localhost", ".127.0.0.1"))
-    if not is_ours or request.headers.get("origin"):
+    site = request.headers.get("sec-fetch-site") or "none"
+    is_of_page = request.headers.get("origin") or site not in _OF_NO_PAGE
+    if not is_ours or is_of_page:
         raise ServiceError(
             "AccessDeniedException",
             f"Seatrial answers without a key at its loopback address only, and no web page; found Host {name!r}.",
+            403,
+        )
+
+
+def _check_method(request: WireRequest, identified: Identified) -> None:
+    """An image of a web page is a GET, and an old browser says no more of it: by GET nothing is changed."""
+    operation = identified.operation or ""
+    if identified.protocol == "query" and request.method != "POST" and not operation.startswith(_READING):
+        raise ServiceError(
+            "AccessDeniedException",
+            f"Seatrial takes {operation} without a key by POST only; found {request.method}.",
             403,
         )
 
