@@ -160,7 +160,7 @@ class ResourceStore:
 
     def has_arn(self, arn: str) -> bool:
         with self._database.read() as connection:
-            return connection.execute("SELECT 1 FROM resource WHERE arn = ?", (arn,)).fetchone() is not None
+            return _has_arn(connection, arn)
 
     def tags(self, arn: str) -> dict[str, str]:
         """Key → value, sorted by key."""
@@ -173,14 +173,18 @@ class ResourceStore:
         """Add or replace tags.
 
         Args:
-            arn: Whose.
+            arn: Whose; that it is there is looked at in the same transaction.
             tags: Key → value.
             check: Gets all tags as they would be; what it raises keeps them as they are.
 
         Returns:
             All tags, as ``tags``.
+
+        Raises:
+            MissingError: no resource has that ARN.
         """
         with self._database.write() as connection:
+            _require_arn(connection, arn)
             _write_tags(connection, arn, tags)
             rows = connection.execute("SELECT key, value FROM tag WHERE arn = ? ORDER BY key", (arn,))
             result: dict[str, str] = dict(rows.fetchall())
@@ -188,8 +192,13 @@ class ResourceStore:
         return result
 
     def delete_tags(self, arn: str, keys: list[str]) -> None:
-        """Remove tags; keys that are not there are passed over."""
+        """Remove tags; keys that are not there are passed over.
+
+        Raises:
+            MissingError: no resource has that ARN.
+        """
         with self._database.write() as connection:
+            _require_arn(connection, arn)
             connection.executemany("DELETE FROM tag WHERE arn = ? AND key = ?", [(arn, key) for key in keys])
 
     async def wait_for_change(self, resource: Resource, timeout_seconds: float) -> None:
@@ -261,6 +270,15 @@ def _find(connection: sqlite3.Connection, kind: Kind, name: str) -> Resource | N
         (kind.value, name),
     ).fetchone()
     return None if row is None else _resource(row)
+
+
+def _has_arn(connection: sqlite3.Connection, arn: str) -> bool:
+    return connection.execute("SELECT 1 FROM resource WHERE arn = ?", (arn,)).fetchone() is not None
+
+
+def _require_arn(connection: sqlite3.Connection, arn: str) -> None:
+    if not _has_arn(connection, arn):
+        raise MissingError(arn)
 
 
 def _row(resource: Resource) -> tuple[object, ...]:

@@ -246,6 +246,18 @@ def test_open_a_newer_schema_is_refused(path: Path) -> None:
     assert caught.value.code == "store-newer"
 
 
+def test_tags_of_what_is_gone_are_refused_and_not_inherited(store: ResourceStore) -> None:
+    """Issue 3: the ARN was looked up before the transaction; a delete in between left tags to the next one."""
+    store.insert(job("a"), {"k": "1"})
+    store.delete(KIND, "a")
+    for change in (lambda: store.add_tags("arn:a", {"b": "2"}), lambda: store.delete_tags("arn:a", ["k"])):
+        with pytest.raises(MissingError):
+            change()
+    store.insert(job("a"))
+
+    assert store.tags("arn:a") == {}
+
+
 def test_threads_that_have_ended_leave_no_connection(store: ResourceStore, path: Path) -> None:
     """Issue 3: every job's thread left two descriptors, so that a platform died after some five hundred jobs."""
 
