@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from seatrial.contract.statuses import UNFINISHED_TRAINING_STATUSES
 from seatrial.platform.store.resources import Kind, ResourceStore
 from seatrial.platform.wire.waiters import HOLD_LIMIT_SECONDS
 
@@ -27,7 +28,7 @@ class Holds:
         until = loop.time() + HOLD_LIMIT_SECONDS
         while not self._is_released and (left := until - loop.time()) > 0:
             job = self._store.find(Kind.TRAINING_JOB, parameters["TrainingJobName"])
-            if job is None or job.status not in {"InProgress", "Stopping"}:
+            if job is None or job.status not in UNFINISHED_TRAINING_STATUSES:
                 return
             await self._store.wait_for_change(job, left)
 
