@@ -54,6 +54,8 @@ BODY_MAX_BYTES = 32 << 20
 """Of a request that is no object's: far above any document that AWS takes."""
 
 HANDLER_THREADS = 8
+SLOW_HANDLER_THREADS = 8
+"""Of their own for ``Services.slow``: however many of these wait for somebody, a Describe does not."""
 
 _UNREAD: Iterator[bytes] = iter(())
 """Says that a body is still to come; nobody reads it from here."""
@@ -86,6 +88,8 @@ class Services:
     """Operation of SageMaker → refuses what only callers at a loopback address may ask for."""
     hold: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = field(default_factory=dict)
     """Operation of SageMaker → returns when what a waiter asks about has changed."""
+    slow: frozenset[str] = frozenset()
+    """Operations that ask others before they answer: Docker, the object store, the disk."""
     upstream: ASGIApplication | None = None
     """Answers for every service that has no handler here; those that share a signing name with one that has are ours,
     also where we do not emulate them: nobody else knows our endpoints."""
@@ -109,6 +113,7 @@ class Door:
         self._services = services
         self._said: set[str] = set()
         self._threads = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="handler")
+        self._slow_threads = ThreadPoolExecutor(SLOW_HANDLER_THREADS, thread_name_prefix="slow-handler")
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, *, keyring: Keyring | None) -> None:
         """Answer one request, as an ASGI application does.
@@ -160,6 +165,7 @@ class Door:
     def close(self) -> None:
         """Wait for the handlers that are at work."""
         self._threads.shutdown()
+        self._slow_threads.shutdown()
 
     def _authenticate(
         self, request: WireRequest, identified: Identified, keyring: Keyring | None, *, has_body: bool = True
@@ -204,7 +210,8 @@ class Door:
             output = handler(dict(parsed.parameters))
             return protocols.serialise_output(identified, operation, output, request_id)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, respond)
+        threads = self._slow_threads if operation.name in self._services.slow else self._threads
+        return await asyncio.get_running_loop().run_in_executor(threads, respond)
 
     def _judge_members(self, declaration: Declaration, parameters: Mapping[str, Any]) -> None:
         """Refuse what is not emulated; say once what nothing acts on."""

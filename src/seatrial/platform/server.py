@@ -40,7 +40,13 @@ from seatrial.platform.services.s3.addresses import bucket_of_host
 from seatrial.platform.services.s3.app import S3Service
 from seatrial.platform.services.sagemaker.host_files import check_names_no_host_files
 from seatrial.platform.services.sagemaker.tags import Tags
-from seatrial.platform.services.sagemaker.training import Site, TrainingJobs, channel_source, metric_scanner
+from seatrial.platform.services.sagemaker.training import (
+    SLOW_OPERATIONS,
+    Site,
+    TrainingJobs,
+    channel_source,
+    metric_scanner,
+)
 from seatrial.platform.services.sessions import Sessions
 from seatrial.platform.services.sts import StsService
 from seatrial.platform.store.database import Database
@@ -154,6 +160,7 @@ class Platform:
                 host_bucket=bucket_of_host,
                 checks_of_callers_with_keys={"CreateTrainingJob": check_names_no_host_files},
                 hold={"DescribeTrainingJob": self._holds.training_job},
+                slow=SLOW_OPERATIONS,
                 upstream=self._forward_to(settings.upstream, "--upstream") if settings.upstream else None,
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -129,6 +130,49 @@ def test_member_without_effect_is_said_once(asked: Asked, caplog: pytest.LogCapt
         "RoleArn of CreateTrainingJob is kept and given back, nothing acts on it",
         "VpcConfig of CreateTrainingJob is kept and given back, nothing acts on it",
     ]
+
+
+def test_slow_operations_keep_no_describe_waiting() -> None:
+    """Issue 3: eight CreateTrainingJob that wait for Docker took every thread that there was."""
+    released, answered = threading.Event(), threading.Event()
+
+    def create(_: Any) -> dict[str, Any]:
+        assert released.wait(30)
+        return {"TrainingJobArn": "arn"}
+
+    def describe(_: Any) -> dict[str, Any]:
+        answered.set()
+        return {}
+
+    handlers = {"sagemaker": {"CreateTrainingJob": create, "ListTrainingJobs": describe}}
+    slow = frozenset({"CreateTrainingJob"})
+    door = Door(Services(s3=_no_s3, handlers=handlers, declarations=DECLARATIONS, slow=slow))
+
+    async def call(operation: str, parameters: dict[str, Any]) -> int:
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": json.dumps(parameters).encode()}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"host", b"127.0.0.1"), (b"x-amz-target", f"SageMaker.{operation}".encode())]
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
+        await door.answer(scope, receive, send, keyring=None)  # type: ignore[arg-type]
+        return int(sent[0]["status"])
+
+    async def all_at_once() -> list[int]:
+        creations = [asyncio.create_task(call("CreateTrainingJob", JOB)) for _ in range(20)]
+        try:
+            statuses = [await asyncio.wait_for(call("ListTrainingJobs", {}), 20)]
+        finally:
+            released.set()
+        return statuses + list(await asyncio.gather(*creations))
+
+    assert asyncio.run(all_at_once()) == [200] * 21
+    assert answered.is_set()
+    door.close()
 
 
 def ask(method: str, query: str, headers: dict[str, str], *, body: bytes = b"") -> tuple[int, list[str]]:

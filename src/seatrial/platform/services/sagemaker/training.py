@@ -45,6 +45,10 @@ LISTING = ResourceListing(
 """No job has a warm pool or a training plan: a filter for one finds none (§6.5)."""
 
 
+SLOW_OPERATIONS = frozenset({"CreateTrainingJob", "DeleteTrainingJob"})
+"""The first asks Docker for the image and lists all keys of a channel, the second removes what a job left on disk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """Where the platform stands."""
