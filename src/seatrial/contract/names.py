@@ -27,6 +27,9 @@ MODEL_NAME = NameRule(r"[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?", 63)
 CHANNEL_NAME = NameRule(r"[A-Za-z0-9\.\-_]+", 64)
 ENVIRONMENT_KEY = NameRule(r"[a-zA-Z_][a-zA-Z0-9_]*", 512)
 
+TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+"""The log group of all training jobs (§1.11)."""
+
 LOCAL_ACCOUNT_ID = "000000000000"
 """The account of everything made on this machine."""
 

@@ -54,12 +54,19 @@ BODY_MAX_BYTES = 32 << 20
 """Of a request that is no object's: far above any document that AWS takes."""
 
 HANDLER_THREADS = 8
+SLOW_HANDLER_THREADS = 8
+"""Of their own for ``Services.slow``: however many of these wait for somebody, a Describe does not."""
 
 _UNREAD: Iterator[bytes] = iter(())
 """Says that a body is still to come; nobody reads it from here."""
 
 LOOPBACK_NAMES = frozenset({"localhost", "host.docker.internal"})
 """What a loopback address is called beside its number; the second is Docker Desktop's for its host."""
+
+_OF_NO_PAGE = frozenset({"none", "same-origin"})
+"""``Sec-Fetch-Site`` of what a browser asks for by itself, or for a page of ours, of which there is none."""
+_READING = ("Get", "List", "Describe")
+"""How the operations begin that change nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,8 @@ class Services:
     """Operation of SageMaker → refuses what only callers at a loopback address may ask for."""
     hold: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = field(default_factory=dict)
     """Operation of SageMaker → returns when what a waiter asks about has changed."""
+    slow: frozenset[str] = frozenset()
+    """Operations that ask others before they answer: Docker, the object store, the disk."""
     upstream: ASGIApplication | None = None
     """Answers for every service that has no handler here; those that share a signing name with one that has are ours,
     also where we do not emulate them: nobody else knows our endpoints."""
@@ -104,6 +113,7 @@ class Door:
         self._services = services
         self._said: set[str] = set()
         self._threads = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="handler")
+        self._slow_threads = ThreadPoolExecutor(SLOW_HANDLER_THREADS, thread_name_prefix="slow-handler")
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, *, keyring: Keyring | None) -> None:
         """Answer one request, as an ASGI application does.
@@ -134,6 +144,8 @@ class Door:
                 return
             request = await _with_body(request, body.receive)
             identified = identify(request)
+            if keyring is None:
+                _check_method(request, identified)
             self._authenticate(request, identified, keyring)
             upstream = self._services.upstream_for(identified)
             if upstream is not None:
@@ -153,6 +165,7 @@ class Door:
     def close(self) -> None:
         """Wait for the handlers that are at work."""
         self._threads.shutdown()
+        self._slow_threads.shutdown()
 
     def _authenticate(
         self, request: WireRequest, identified: Identified, keyring: Keyring | None, *, has_body: bool = True
@@ -197,7 +210,8 @@ class Door:
             output = handler(dict(parsed.parameters))
             return protocols.serialise_output(identified, operation, output, request_id)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, respond)
+        threads = self._slow_threads if operation.name in self._services.slow else self._threads
+        return await asyncio.get_running_loop().run_in_executor(threads, respond)
 
     def _judge_members(self, declaration: Declaration, parameters: Mapping[str, Any]) -> None:
         """Refuse what is not emulated; say once what nothing acts on."""
@@ -230,10 +244,23 @@ def _check_origin(request: WireRequest) -> None:
     host = urlsplit(f"//{request.headers.get('host') or ''}")
     name = host.hostname or ""
     is_ours = name in LOOPBACK_NAMES or is_loopback(name) or name.endswith((".localhost", ".127.0.0.1"))
-    if not is_ours or request.headers.get("origin"):
+    site = request.headers.get("sec-fetch-site") or "none"
+    is_of_page = request.headers.get("origin") or site not in _OF_NO_PAGE
+    if not is_ours or is_of_page:
         raise ServiceError(
             "AccessDeniedException",
             f"Seatrial answers without a key at its loopback address only, and no web page; found Host {name!r}.",
+            403,
+        )
+
+
+def _check_method(request: WireRequest, identified: Identified) -> None:
+    """An image of a web page is a GET, and an old browser says no more of it: by GET nothing is changed."""
+    operation = identified.operation or ""
+    if identified.protocol == "query" and request.method != "POST" and not operation.startswith(_READING):
+        raise ServiceError(
+            "AccessDeniedException",
+            f"Seatrial takes {operation} without a key by POST only; found {request.method}.",
             403,
         )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from seatrial.contract.names import host_name
+from seatrial.contract.names import TRAINING_LOG_GROUP, host_name
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import SecondaryStatus
 from seatrial.core.errors import SeatrialError
@@ -42,7 +42,6 @@ JOB_LABEL = "seatrial.training-job"
 
 _LOG_POSITION_FILE = "log-position"
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 """Source: contract.md §1.11."""
 
 
@@ -125,7 +124,7 @@ class StoredTraining(PreparedJob):
             remove_tree(self._work_dir)
         self._work_dir.mkdir(parents=True, exist_ok=True)
         (self._work_dir / IMAGE_FILE).write_text(self._image, encoding="utf-8")
-        self._log = self._around.open_log(LOG_GROUP, self._log_stream, self._read_log_position())
+        self._log = self._around.open_log(TRAINING_LOG_GROUP, self._log_stream, self._read_log_position())
         try:
             result = self.job.run_kept(self._work_dir, self._progress)
         except SeatrialError as error:

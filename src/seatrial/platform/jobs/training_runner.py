@@ -19,8 +19,9 @@ from seatrial.contract.failure import internal_failure_reason
 from seatrial.contract.statuses import (
     PREPARING_MESSAGE,
     TRAINING_TRANSITIONS,
+    UNFINISHED_TRAINING_STATUSES,
     SecondaryStatus,
-    TrainingJobStatus,
+    is_final,
 )
 from seatrial.core.errors import SeatrialError
 from seatrial.platform.jobs import training_record as record
@@ -34,7 +35,6 @@ LOG = logging.getLogger(__name__)
 _END_RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 _UNSTARTED = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING})
-_ENDED = frozenset({TrainingJobStatus.COMPLETED, TrainingJobStatus.FAILED, TrainingJobStatus.STOPPED})
 
 
 @dataclass(slots=True)
@@ -102,9 +102,8 @@ class TrainingRunner:
 
     def unfinished(self) -> list[Resource]:
         """The jobs that an earlier platform process left, or that this one has."""
-        return self._store.all_with_status(
-            Kind.TRAINING_JOB, TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value
-        )
+        statuses = sorted(status.value for status in UNFINISHED_TRAINING_STATUSES)
+        return self._store.all_with_status(Kind.TRAINING_JOB, *statuses)
 
     def recover(self) -> None:
         """Take on what an earlier platform process left: containers are found again, what has none waits again."""
@@ -139,6 +138,9 @@ class TrainingRunner:
             return record.enter(record.with_details(job, now, is_stop_requested=True), SecondaryStatus.STOPPING, now)
 
         self._write(name, stopping)
+        self._request_stop(name)
+
+    def _request_stop(self, name: str) -> None:
         with self._lock:
             running = self._running.get(name)
         if running is None:
@@ -154,12 +156,18 @@ class TrainingRunner:
         self._remove_files(name)
 
     def close(self) -> None:
-        """Stop the jobs that run and wait for their ends; those that wait are left to ``recover``."""
-        waiting = self._queue.clear()
-        with self._lock:
-            names = [name for name in self._running if name not in waiting]
-        for name in names:
-            self.stop(name)
+        """Stop the jobs that run and wait for their ends; those that wait, or come now, are left to ``recover``.
+
+        May be called from any thread, and again.
+        """
+        for name in self._queue.close():
+            try:
+                self.stop(name)
+            except MissingError:  # it has ended and was deleted just now
+                pass
+            except (sqlite3.Error, OSError) as error:  # a full disk keeps no container running
+                LOG.warning("the stop of training job %s cannot be written: %s", name, error)
+                self._request_stop(name)
         self._queue.join()
 
     def _end_unstarted(self, name: str) -> None:
@@ -205,7 +213,7 @@ class TrainingRunner:
 
     def _enter(self, name: str, phase: SecondaryStatus) -> None:
         """A phase that is not the last; one that a stop has overtaken is passed over."""
-        if not TRAINING_TRANSITIONS[phase]:
+        if is_final(phase):
             return
 
         def entered(job: Resource, now: float) -> Resource:
@@ -233,7 +241,7 @@ class TrainingRunner:
 
     def _fail(self, name: str, reason: str) -> None:
         def failed(job: Resource, now: float) -> Resource:
-            if TrainingJobStatus(job.status) in _ENDED:
+            if job.status not in UNFINISHED_TRAINING_STATUSES:
                 return job
             return record.enter(record.with_details(job, now, failure_reason=reason), SecondaryStatus.FAILED, now)
 

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 from dataclasses import replace
 
+from seatrial.platform.wire.numbers import parse_digits
 from seatrial.platform.wire.refusals import Refusal, authentication_error
 from seatrial.platform.wire.request import WireRequest
 from seatrial.platform.wire.signing import CLOCK_SKEW, FindKey, SecretKey, Signature
@@ -84,9 +85,10 @@ def _forms(request: WireRequest) -> list[WireRequest]:
 
 
 def _check_expires(expires: str, now: datetime.datetime) -> None:
-    if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
+    expires_at = parse_digits(expires)
+    if expires_at is None:
         raise authentication_error(Refusal.MISSING, protocol="rest-xml")
-    if now.timestamp() > int(expires):
+    if now.timestamp() > expires_at:
         raise authentication_error(Refusal.EXPIRED, protocol="rest-xml")
 
 

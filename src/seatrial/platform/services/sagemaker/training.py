@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from seatrial.contract.channel_paths import channel_files
 from seatrial.contract.names import training_job_arn
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
-from seatrial.contract.statuses import TrainingJobStatus
+from seatrial.contract.statuses import UNFINISHED_TRAINING_STATUSES, TrainingJobStatus
 from seatrial.contract.training import ChannelConfig
 from seatrial.core.errors import EngineError, SeatrialError
 from seatrial.engines.base import ContainerSpec, Engine
@@ -43,6 +43,10 @@ LISTING = ResourceListing(
     late_filters=frozenset({"StatusEquals"}),
 )
 """No job has a warm pool or a training plan: a filter for one finds none (§6.5)."""
+
+
+SLOW_OPERATIONS = frozenset({"CreateTrainingJob", "DeleteTrainingJob"})
+"""The first asks Docker for the image and lists all keys of a channel, the second removes what a job left on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +122,14 @@ class TrainingJobs:
 
     def stop_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         job = self.find(request["TrainingJobName"])
-        if job.status not in {TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value}:
+        if job.status not in UNFINISHED_TRAINING_STATUSES:
             raise validation_error(f"The request was rejected because the training job is in status {job.status}.")
         self._runner.stop(job.name)
         return {}
 
     def delete_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         def check(job: Resource) -> None:
-            if job.status in {TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value}:
+            if job.status in UNFINISHED_TRAINING_STATUSES:
                 raise ServiceError(
                     "ResourceInUse",
                     f"The request was rejected because the training job is in status {job.status}.",
