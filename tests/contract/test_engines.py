@@ -15,6 +15,7 @@ from seatrial.engines.base import Engine
 from seatrial.engines.isolation import Isolation, find_isolation
 from seatrial.engines.process import ProcessEngine
 from seatrial.testing.engine_keep_suite import KeptContainerSuite
+from seatrial.testing.engine_network_suite import ClusterNetworkSuite
 from seatrial.testing.engine_suite import EngineSuite
 
 
@@ -24,7 +25,7 @@ def _require_namespaces() -> None:
         pytest.skip(f"no namespaces here: {finding.reason}")
 
 
-class _ProcessEngineSuite(EngineSuite, KeptContainerSuite):
+class _ProcessEngineSuite(EngineSuite, KeptContainerSuite, ClusterNetworkSuite):
     engine_factory = ProcessEngine
 
     @pytest.fixture(scope="class")
@@ -58,6 +59,7 @@ class TestProcessEngineInAUserNamespace(_ProcessEngineSuite):
 
 class TestProcessEngineWithoutNamespaces(_ProcessEngineSuite):
     engine_factory = partial(ProcessEngine, isolation=Isolation.NONE)
+    has_cluster_networks = False
     has_isolated_network = False
     has_read_only_mounts = False
     has_shared_memory_limit = False
@@ -70,7 +72,7 @@ class TestProcessEngineWithoutNamespaces(_ProcessEngineSuite):
 
 
 @pytest.mark.docker
-class TestDockerEngine(EngineSuite, KeptContainerSuite):
+class TestDockerEngine(EngineSuite, KeptContainerSuite, ClusterNetworkSuite):
     @property
     def engine_factory(self) -> Callable[[], Engine]:
         from seatrial.engines.docker import DockerEngine

@@ -58,7 +58,7 @@ def running_platform(home: Path) -> Iterator[str]:
     models.preload(PRELOADED_SERVICES)
     platform = Platform(PlatformSettings(home=home, port=0))
     started = threading.Event()
-    serving = platform.listeners.serve(platform.door, lambda _port: started.set())
+    serving = platform.listeners.serve(platform.door, lambda _port: started.set(), platform.wind_down)
     thread = threading.Thread(target=lambda: asyncio.run(serving))
     thread.start()
     try:

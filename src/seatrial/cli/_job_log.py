@@ -14,8 +14,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from seatrial.cli._clients import Clients
+from seatrial.contract.names import TRAINING_LOG_GROUP
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 """Source: contract.md §1.11."""
 
 _PAGE_EVENTS = 10_000
@@ -83,7 +83,7 @@ class JobLog:
 
     def _find_streams(self) -> None:
         pages = self._clients.logs.get_paginator("describe_log_streams").paginate(
-            logGroupName=LOG_GROUP, logStreamNamePrefix=self._prefix
+            logGroupName=TRAINING_LOG_GROUP, logStreamNamePrefix=self._prefix
         )
         try:
             for page in pages:
@@ -108,7 +108,7 @@ class JobLog:
 
     def _page(self, stream: _Stream, **parameters: object) -> Mapping[str, Any]:
         page: Mapping[str, Any] = self._clients.logs.get_log_events(
-            logGroupName=LOG_GROUP, logStreamName=stream.name, startTime=self._since_ms, **parameters
+            logGroupName=TRAINING_LOG_GROUP, logStreamName=stream.name, startTime=self._since_ms, **parameters
         )
         return page
 

@@ -12,11 +12,13 @@ import click
 from seatrial.cli._output import Output
 from seatrial.cli._paths import FilledPath
 from seatrial.cli._platform import find_platform, home_directory, require_platform
+from seatrial.contract.limits import TRAINING_STOP_GRACE_SECONDS
 from seatrial.core.errors import ConfigError
 
 _POLL_SECONDS = 0.05
-_STOP_SECONDS = 150.0
-"""A training container has 120 seconds to save its model."""
+_STOP_SECONDS = TRAINING_STOP_GRACE_SECONDS + 3600.0
+"""A training container has its time to save its model, which is packed and stored after that: many gigabytes take long.
+A platform that has ended is seen at once."""
 
 
 @click.command("down")

@@ -20,6 +20,7 @@ from seatrial import __version__
 from seatrial.cli._output import Output
 from seatrial.cli._streams import discard, prepare_streams
 from seatrial.core.errors import ConfigError, EngineError, InternalError, SeatrialError, TreeError
+from seatrial.core.exit_codes import PROGRAM_EXIT_CODES
 
 COMMANDS: Mapping[str, str] = {
     "demo": "Train and serve a scikit-learn tree in both example containers.",
@@ -42,11 +43,7 @@ COMMANDS: Mapping[str, str] = {
 EXIT_CODES: Mapping[str, int] = {
     "command-not-executable": 126,
     "command-not-found": 127,
-    "program-not-executable": 126,
-    "program-crlf": 126,
-    "program-interpreter-missing": 126,
-    "program-wrong-format": 126,
-    "program-without-entrypoint": 127,
+    **PROGRAM_EXIT_CODES,
     "startup-interrupted": 130,
     **dict.fromkeys(("environment-over-limit", "hyperparameters-over-limit", "program-not-found"), 2),
 }

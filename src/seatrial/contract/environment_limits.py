@@ -33,6 +33,8 @@ def _entry_problems(key: str, value: str) -> list[str]:
             f"name {json_text.shorten(key)!r} is not {names.ENVIRONMENT_KEY.pattern} "
             f"of at most {limits.TRAINING_ENVIRONMENT_KEY_MAX_CHARACTERS} characters"
         )
+    if "\0" in value:
+        problems.append(f"value of {json_text.shorten(key)!r} holds a NUL, which no variable can")
     if len(value) > limits.TRAINING_ENVIRONMENT_VALUE_MAX_CHARACTERS:
         problems.append(
             f"value of {json_text.shorten(key)!r} has {len(value)} characters, "

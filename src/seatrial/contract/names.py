@@ -27,6 +27,9 @@ MODEL_NAME = NameRule(r"[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?", 63)
 CHANNEL_NAME = NameRule(r"[A-Za-z0-9\.\-_]+", 64)
 ENVIRONMENT_KEY = NameRule(r"[a-zA-Z_][a-zA-Z0-9_]*", 512)
 
+TRAINING_LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+"""The log group of all training jobs (§1.11)."""
+
 LOCAL_ACCOUNT_ID = "000000000000"
 """The account of everything made on this machine."""
 
@@ -42,3 +45,12 @@ def training_job_arn(name: str, *, region: str = LOCAL_REGION, account_id: str =
 def host_name(number: int) -> str:
     """The name of the ``number``-th host of a job, counted from 1 (§1.3)."""
     return f"algo-{number}"
+
+
+def host_number(name: str) -> int:
+    """The number in a host's name, as ``host_name`` took it.
+
+    Raises:
+        ValueError: it is no host's name.
+    """
+    return int(name.removeprefix("algo-"))

@@ -103,6 +103,9 @@ PRIMARY_OF: Mapping[SecondaryStatus, TrainingJobStatus] = MappingProxyType(
 )
 """The primary status that goes with each secondary status."""
 
+UNFINISHED_TRAINING_STATUSES = frozenset({TrainingJobStatus.IN_PROGRESS, TrainingJobStatus.STOPPING})
+"""Of a training job that has not ended: it can be stopped and not deleted, and waiters wait on."""
+
 TRAINING_STATUS_MESSAGES: Mapping[SecondaryStatus, str] = MappingProxyType(
     {
         _S.STARTING: "Starting the training job",

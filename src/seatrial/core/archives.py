@@ -16,7 +16,7 @@ import shutil
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
@@ -81,15 +81,27 @@ def pack_directory(
             read.
         OSError: the archive cannot be written.
     """
+    return pack_entries(walk(directory, resolve=resolve), archive, top=directory, checkpoint=checkpoint)
+
+
+def pack_entries(members: Iterable[Entry], archive: Path, *, top: Path, checkpoint: Checkpoint = lambda: None) -> int:
+    """As ``pack_directory``, of files and directories that come from anywhere.
+
+    Args:
+        members: Each name once, a directory before its content.
+        archive: What is written.
+        top: Where they come from, for messages.
+        checkpoint: As there.
+    """
     entries = []
-    for entry in walk(directory, resolve=resolve):
+    for entry in members:
         checkpoint()
         entries.append(entry)
         if len(entries) > MAX_MEMBER_COUNT:
             raise TreeError(
                 "tree-too-large",
                 "the directory holds more files than an archive may have",
-                where=str(directory),
+                where=str(top),
                 expected=f"at most {MAX_MEMBER_COUNT:,} files and directories, those behind links counted",
                 fix="pack many small files into few, and remove links to directories",
             )
@@ -107,7 +119,7 @@ def pack_directory(
             tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
             for entry in entries:
-                _pack_entry(tar, directory, entry, checkpoint)
+                _pack_entry(tar, top, entry, checkpoint)
         os.replace(partial, archive)
     except BaseException:
         partial.unlink(missing_ok=True)

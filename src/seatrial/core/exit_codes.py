@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
+from types import MappingProxyType
+
+PROGRAM_EXIT_CODES: Mapping[str, int] = MappingProxyType(
+    {
+        "program-not-executable": 126,
+        "program-crlf": 126,
+        "program-interpreter-missing": 126,
+        "program-wrong-format": 126,
+        "program-without-entrypoint": 127,
+        "program-not-found": 127,
+    }
+)
+"""Codes of our errors of a program that cannot be executed, to what a shell says of it."""
 
 
 def signal_number_of(exit_code: int) -> int | None:

@@ -22,9 +22,7 @@ from types import TracebackType
 from seatrial.core.errors import EngineError
 from seatrial.core.exit_codes import signal_number_of
 from seatrial.core.subprocesses import OnLine
-
-ENGINE_NOT_READY = "engine-not-ready"
-"""Code of the error of an engine that does not answer."""
+from seatrial.engines.cluster_network import ClusterNetwork, ClusterNetworkSpec, check_host_name
 
 CONTAINER_LOST = "container-lost"
 """Code of the error of a container that is gone without anybody knowing how it ended."""
@@ -100,17 +98,23 @@ class ContainerSpec:
     """Ports of this host, at ``HostAccess.listen_address``, that the container is to reach: no others of its loopback.
     In the host's network the container reaches them as any program does."""
     network: Network = Network.PRIVATE
+    joined_network: ClusterNetwork | None = None
+    """Of the same engine, and as isolated as ``network`` says; ``None`` leaves the container alone."""
+    host_name: str | None = None
+    """What the container calls itself, and what its peers call it; alone it may be ``None``: the engine chooses."""
     limits: ResourceLimits = ResourceLimits()
     name: str | None = None
     """Unique among running containers; ``None`` lets the engine choose."""
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def check_ports(self) -> None:
-        """Return when the network has the ports that are asked for, the container's and the host's.
+    def check_network(self) -> None:
+        """Return when the network can be as is asked for: its ports, the host's, its peers.
 
         Raises:
-            EngineError: the container's ports are the host's own, or it is to reach nobody and the host all the same.
+            EngineError: the container's ports are the host's own, it is to reach nobody and the host all the same, or
+                it does not fit into the network it is to join.
         """
+        self._check_peers()
         if self.host_ports and self.network is Network.ISOLATED:
             raise EngineError(
                 "host-port-isolated",
@@ -123,6 +127,31 @@ class ContainerSpec:
                 "port-not-private",
                 "ports of a container in the host's network cannot be published",
                 fix="reach them directly, or ask for a private network",
+            )
+
+    def _check_peers(self) -> None:
+        if self.host_name is not None:
+            check_host_name(self.host_name)
+            if self.network is Network.HOST:
+                raise EngineError("network-spec-invalid", "in the host's network a container has the host's name")
+        if self.joined_network is None:
+            return
+        peers = self.joined_network.spec
+        if self.host_name not in peers.host_names:
+            raise EngineError(
+                "network-spec-invalid",
+                "the network to join has no host of this name",
+                found=repr(self.host_name),
+                expected=", ".join(peers.host_names),
+                fix="give the container one of these host names",
+            )
+        if self.network is not (Network.ISOLATED if peers.is_isolated else Network.PRIVATE):
+            raise EngineError(
+                "network-spec-invalid",
+                "the network to join is not as isolated as the container is to be",
+                found=f"{'an isolated' if peers.is_isolated else 'a private'} network",
+                expected=f"one that is {self.network.value}",
+                fix="make both isolated, or both private",
             )
 
 
@@ -272,6 +301,38 @@ class Engine(ABC):
         Raises:
             EngineError: it was started, and nobody knows how it ended; nothing of it is left.
         """
+
+    def create_network(self, spec: ClusterNetworkSpec, keep_dir: Path | None = None) -> ClusterNetwork:
+        """Make a network for the containers of one job.
+
+        Args:
+            spec: The network.
+            keep_dir: As for ``start``: with it the network outlives this process as long as a container uses it or
+                ``find_network`` gives it to another one. Without it it ends with this process, or is an orphan.
+
+        Raises:
+            EngineError: the engine has no such networks, here or at all.
+        """
+        raise EngineError(
+            "network-not-possible",
+            f"containers of the {self.name} engine cannot share a private network",
+            fix="run the job on one host, or use another engine",
+        )
+
+    def find_network(self, spec: ClusterNetworkSpec, keep_dir: Path) -> ClusterNetwork | None:
+        """The network that ``create_network`` of an earlier process left in ``keep_dir``.
+
+        Args:
+            spec: As it was made.
+            keep_dir: As given to ``create_network``.
+
+        Returns:
+            ``None`` when there is none, or none any more; the directory may be used again then.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        return None
 
     def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
         """Remove the containers and networks of ours for whose labels ``is_orphan`` says that their starter is gone.

@@ -38,12 +38,14 @@ from seatrial.engines import (
     docker_errors,
     docker_host_access,
     docker_keep,
+    docker_network,
     docker_orphans,
     image_names,
     ownership,
     ports,
 )
 from seatrial.engines.base import ContainerSpec, Engine, Handle, HostAccess, Network
+from seatrial.engines.cluster_network import ClusterNetwork, ClusterNetworkSpec
 from seatrial.engines.docker_handle import (
     Container,
     DockerHandle,
@@ -147,7 +149,7 @@ class DockerEngine(Engine):
             raise
 
     def _check_host_ports(self, spec: ContainerSpec) -> None:
-        spec.check_ports()
+        spec.check_network()
         if spec.host_ports and spec.network is Network.PRIVATE and self.host_access() is None:
             raise EngineError(
                 "host-not-reachable",
@@ -184,6 +186,12 @@ class DockerEngine(Engine):
             raise docker_errors.not_ready(error) from error
         foreign = set(map(Path, kept.foreign_paths))
         return DockerHandle(api, container, on_line, lambda: self._hand_over(api, kept.image, spec, foreign, on_line))
+
+    def create_network(self, spec: ClusterNetworkSpec, keep_dir: Path | None = None) -> ClusterNetwork:
+        return docker_network.create(self._api(), spec, {**spec.labels, **LABELS}, keep_dir)
+
+    def find_network(self, spec: ClusterNetworkSpec, keep_dir: Path) -> ClusterNetwork | None:
+        return docker_network.find(self._api(), spec, keep_dir)
 
     def remove_orphans(self, is_orphan: Callable[[Mapping[str, str]], bool]) -> int:
         try:
@@ -222,6 +230,7 @@ class DockerEngine(Engine):
     def _create(self, api: APIClient, spec: ContainerSpec, image: str, *, is_kept: bool) -> Container:
         """Create the container, its network where it needs one, and attach to its output."""
         name = spec.name or f"seatrial-{secrets.token_hex(4)}"
+        joined = None if spec.joined_network is None else docker_network.name_of(spec.joined_network)
         with contextlib.ExitStack() as undo:
             try:
                 network_id = _make_network(api, spec, name)
@@ -235,7 +244,9 @@ class DockerEngine(Engine):
                     labels=_labels(spec, name),
                     name=name,
                     ports=[port.container_port for port in spec.ports],
-                    host_config=_host_config(api, spec, network_id, is_kept=is_kept),
+                    hostname=spec.host_name,
+                    host_config=_host_config(api, spec, joined or network_id, is_kept=is_kept),
+                    networking_config=docker_network.endpoint(api, joined, spec.host_name),
                 )
                 container = Container(id=created["Id"], name=name, output=(), addresses={}, network_id=network_id)
                 undo.callback(remove_container, api, container)
@@ -320,6 +331,8 @@ def _make_network(api: APIClient, spec: ContainerSpec, name: str) -> str | None:
             "the Docker engine cannot publish a chosen port of an isolated container",
             fix="let the engine choose the address (host port 0) on a Linux host, or ask for a private network",
         )
+    if spec.joined_network is not None:
+        return None
     return str(api.create_network(name, driver="bridge", internal=True, labels={**spec.labels, **LABELS})["Id"])
 
 
@@ -328,7 +341,7 @@ def _addresses(api: APIClient, container: Container, spec: ContainerSpec) -> dic
     if not spec.ports:
         return {}
     settings = api.inspect_container(container.id)["NetworkSettings"]
-    if container.network_id is not None:
+    if spec.network is Network.ISOLATED:
         own = next(iter(settings["Networks"].values()))["IPAddress"]
         return {port.container_port: (own, port.container_port) for port in spec.ports}
     addresses = {port.container_port: (port.host_address, port.host_port) for port in spec.ports if port.host_port}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import errno
 import signal
@@ -113,9 +114,13 @@ class DockerHandle(Handle):
 
     def _follow(self, on_line: OnLine, at_end: Callable[[], None]) -> None:
         try:
-            _pump(self._container.output, on_line)
+            lines = _Lines(on_line)
+            lines.take(self._container.output)
             # No time limit: a container may close its output long before it ends.
             code = int(self._api.wait(self._container.id, timeout=None)["StatusCode"])
+            if isinstance(self._container.output, FollowedLog):
+                lines.take(self._container.output.rest())
+            lines.end()
             at_end()
             self._status = ExitStatus(exit_code=code & 0xFF, is_out_of_memory=code != 0 and self._is_out_of_memory())
         except (DockerException, requests.RequestException, OSError) as error:
@@ -169,9 +174,11 @@ def remove_network(api: APIClient, network_id: str) -> None:
 
 
 class FollowedLog:
-    """The output of a container as the daemon has written it down, from the first line until the container ends.
+    """The output of a container as the daemon has written it down, from the first line on.
 
-    Unlike an attached stream it gives every reader the same pieces in the same order.
+    Unlike an attached stream it gives every reader the same pieces in the same order. Following it is not enough: a
+    daemon may end the stream before it has sent the last lines (seen with Docker 20.10, one container in six), so what
+    came after the last piece is asked for once more when the container has ended.
 
     Args:
         api: The engine.
@@ -182,27 +189,61 @@ class FollowedLog:
     """
 
     def __init__(self, api: APIClient, container_id: str) -> None:
-        url = f"{api.base_url}/v{api.api_version}/containers/{container_id}/logs"
-        options: dict[str, int | str] = {"stdout": 1, "stderr": 1, "follow": 1, "tail": "all"}
-        self._response = api.get(url, params=options, stream=True)
-        try:
-            self._response.raise_for_status()
-        except requests.HTTPError as error:
-            self._response.close()
-            raise create_api_error_from_http_exception(error) from error
+        self._api = api
+        self._url = f"{api.base_url}/v{api.api_version}/containers/{container_id}/logs"
+        self._last_time = b""
+        self._last_time_count = 0
+        """Pieces that had it."""
+        self._response = self._ask(follow=1)
 
     def __iter__(self) -> Iterator[tuple[bytes | None, bytes | None]]:
-        """Pairs of stdout and stderr, one of them ``None``."""
-        read = self._response.raw.read
-        while header := read(_FRAME_HEADER.size):
-            if len(header) < _FRAME_HEADER.size:
-                raise OSError(errno.EPIPE, "the daemon's log was cut off")
-            stream, length = _FRAME_HEADER.unpack(header)
-            data = read(length)
+        """Pairs of stdout and stderr, one of them ``None``; ends with the container."""
+        for stream, time_written, data in _read_frames(self._response):
+            self._last_time_count = self._last_time_count + 1 if time_written == self._last_time else 1
+            self._last_time = time_written
             yield (None, data) if stream == _STDERR else (data, None)
+
+    def rest(self) -> Iterator[tuple[bytes | None, bytes | None]]:
+        """What was written after the last piece; of a container that has ended."""
+        since = {"since": unix_time(self._last_time)} if self._last_time else {}
+        known_count = self._last_time_count
+        with contextlib.closing(self._ask(follow=0, **since)) as response:
+            for stream, time_written, data in _read_frames(response):
+                if time_written == self._last_time and known_count:
+                    known_count -= 1
+                else:
+                    yield (None, data) if stream == _STDERR else (data, None)
 
     def close(self) -> None:
         self._response.close()
+
+    def _ask(self, **options: int | str) -> requests.Response:
+        params = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": "all", **options}
+        response = self._api.get(self._url, params=params, stream=True)
+        try:
+            response.raise_for_status()
+        except requests.HTTPError as error:
+            response.close()
+            raise create_api_error_from_http_exception(error) from error
+        return response
+
+
+def unix_time(text: bytes) -> str:
+    """Docker's ``2026-11-23T16:00:00.123456789Z`` as its ``since`` takes it, no digit lost."""
+    whole, _, fraction = text.decode("ascii").removesuffix("Z").partition(".")
+    seconds = calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
+    return f"{seconds}.{fraction or '0'}"
+
+
+def _read_frames(response: requests.Response) -> Iterator[tuple[int, bytes, bytes]]:
+    """Stream, time and bytes of each piece."""
+    read = response.raw.read
+    while header := read(_FRAME_HEADER.size):
+        if len(header) < _FRAME_HEADER.size:
+            raise OSError(errno.EPIPE, "the daemon's log was cut off")
+        stream, length = _FRAME_HEADER.unpack(header)
+        time_written, _, data = read(length).partition(b" ")
+        yield stream, time_written, data
 
 
 def close_output(output: Any) -> None:  # noqa: ANN401 (the SDK's stream type is private)
@@ -214,12 +255,21 @@ def close_output(output: Any) -> None:  # noqa: ANN401 (the SDK's stream type is
         response.close()
 
 
-def _pump(output: Iterable[tuple[bytes | None, bytes | None]], on_line: OnLine) -> None:
-    splitters = (LineSplitter(), LineSplitter())
-    for pair in output:
-        for chunk, splitter in zip(pair, splitters, strict=True):
-            for line in splitter.feed(chunk or b""):
-                on_line(line)
-    for splitter in splitters:
-        for line in splitter.flush():
-            on_line(line)
+class _Lines:
+    """Makes lines of two streams of bytes."""
+
+    def __init__(self, on_line: OnLine) -> None:
+        self._on_line = on_line
+        self._splitters = (LineSplitter(), LineSplitter())
+
+    def take(self, output: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+        for pair in output:
+            for chunk, splitter in zip(pair, self._splitters, strict=True):
+                for line in splitter.feed(chunk or b""):
+                    self._on_line(line)
+
+    def end(self) -> None:
+        """The last line of a stream may have no line end."""
+        for splitter in self._splitters:
+            for line in splitter.flush():
+                self._on_line(line)

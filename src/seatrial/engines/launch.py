@@ -20,11 +20,11 @@ from seatrial.engines.keep import Keep, KeptLauncher
 from seatrial.engines.launcher.instructions import KILL, TERMINATE
 
 if TYPE_CHECKING:
-    from seatrial.engines.launcher.instructions import Failure, Instructions, Report
+    from seatrial.engines.launcher.instructions import Failure, Instructions, Report, Switch
     from seatrial.engines.plan import Traces
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
-_CODE = "import sys; sys.path.append(sys.argv[1]); from seatrial.engines.launcher.main import main; main()"
+_CODE = "import sys; sys.path.append(sys.argv[1]); from seatrial.engines.launcher.{module} import main; main()"
 
 
 class LaunchFailedError(Exception):
@@ -90,7 +90,7 @@ class Launcher:
 
 
 def launch_kept(
-    instructions: Instructions, listeners: Sequence[socket.socket], on_line: OnLine, keep: Keep, traces: Traces
+    instructions: Instructions, fds: Sequence[int], on_line: OnLine, keep: Keep, traces: Traces
 ) -> KeptLauncher:
     """As ``launch``, for a container that goes on when this process ends.
 
@@ -111,7 +111,7 @@ def launch_kept(
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                pass_fds=(theirs.fileno(), lease, *(listener.fileno() for listener in listeners)),
+                pass_fds=(theirs.fileno(), lease, *fds),
             )
         report, _ = _converse(ours, instructions)
         if "failure" in report:
@@ -132,20 +132,24 @@ def launch_kept(
     return KeptLauncher(keep, on_line, process)
 
 
-def launch(instructions: Instructions, listeners: Sequence[socket.socket], on_line: OnLine) -> Launcher:
+def launch(instructions: Instructions, fds: Sequence[int], on_line: OnLine) -> Launcher:
     """Start a container; returns when its program runs.
+
+    Args:
+        instructions: The container.
+        fds: The descriptors that they name.
+        on_line: Receives its output.
 
     Raises:
         LaunchFailedError: a step failed; nothing is left behind.
         EngineError: the launcher ended without a word.
     """
     ours, theirs = socket.socketpair()
-    fds = (theirs.fileno(), *(listener.fileno() for listener in listeners))
     request = subprocesses.Request(
         argv=_argv(theirs),
         environment={},
         cwd=Path("/"),
-        pass_fds=fds,
+        pass_fds=(theirs.fileno(), *fds),
     )
     running: Running | None = None
     try:
@@ -164,11 +168,47 @@ def launch(instructions: Instructions, listeners: Sequence[socket.socket], on_li
     return Launcher(running, ours, unread)
 
 
-def _argv(control: socket.socket) -> tuple[str, ...]:
-    return (sys.executable, "-I", "-S", "-c", _CODE, _PACKAGE_PARENT, str(control.fileno()))
+def launch_switch(switch: Switch) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
+    """Start the process that holds a network; returns it, its control socket and its number, when the network is there.
+
+    Raises:
+        LaunchFailedError: a step failed; nothing is left behind.
+        EngineError: the process ended without a word.
+    """
+    ours, theirs = socket.socketpair()
+    lease = () if switch["keep"] is None else (switch["keep"]["lease_fd"],)
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        with theirs:
+            process = subprocess.Popen(
+                _argv(theirs, "switch"),
+                env={},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=(theirs.fileno(), *lease),
+            )
+        report, _ = _converse(ours, switch)
+        if "failure" in report:
+            raise LaunchFailedError(report["failure"])
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            ours.send(KILL)
+        ours.close()
+        if process is not None:
+            process.wait()
+        if isinstance(error, OSError):
+            raise EngineError("launch-failed", "cannot start a process", found=str(error)) from error
+        raise
+    return process, ours, report["pid"]
 
 
-def _converse(control: socket.socket, instructions: Instructions) -> tuple[Report, bytes]:
+def _argv(control: socket.socket, module: str = "main") -> tuple[str, ...]:
+    return (sys.executable, "-I", "-S", "-c", _CODE.format(module=module), _PACKAGE_PARENT, str(control.fileno()))
+
+
+def _converse(control: socket.socket, instructions: Instructions | Switch) -> tuple[Report, bytes]:
     """Send the instructions and read the first report; the bytes are what was read of the next."""
     answer = b""
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):

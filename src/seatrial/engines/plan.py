@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.contract.layout import OPT_ML
 from seatrial.core.errors import EngineError
 from seatrial.core.trees import remove_tree
-from seatrial.engines import base_dir, cgroups, ports
+from seatrial.engines import base_dir, cgroups, ports, process_network
 from seatrial.engines.base import ContainerSpec, Network
 from seatrial.engines.isolation import PRIVATE_HOME, Isolation, find_outbound_program, namespace_views, server_dirs
 from seatrial.engines.program import Program
@@ -75,6 +75,16 @@ class Plan:
     listeners: list[socket.socket] = field(default_factory=list)
     made: list[Path] = field(default_factory=list)
 
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """Descriptors that the launcher inherits."""
+        peers = self.instructions["peers"]
+        namespaces = () if peers is None else (peers["user_fd"], peers["network_fd"])
+        return (
+            *(listener.fileno() for listener in self.listeners),
+            *(descriptor for descriptor in namespaces if descriptor is not None),
+        )
+
     def close_listeners(self) -> None:
         """The launcher has its own copies."""
         for listener in self.listeners:
@@ -101,15 +111,20 @@ def with_namespaces(spec: ContainerSpec, name: str, program: Program, python: Pa
     Raises:
         EngineError: the spec asks for something that cannot be had.
     """
-    spec.check_ports()
+    spec.check_network()
     has_private_network = spec.network is not Network.HOST
+    peers = None if spec.joined_network is None else process_network.peers(spec.joined_network, spec.host_name)
     outbound = find_outbound_program() if spec.network is Network.PRIVATE else None
     instructions = _instructions(spec, program)
     _set_home(instructions, PRIVATE_HOME)
     instructions["has_namespaces"] = True
     instructions["needs_user_namespace"] = isolation is Isolation.USER
     instructions["has_private_network"] = has_private_network
-    instructions["outbound_program"] = outbound
+    instructions["outbound_program"] = outbound if peers is None else None  # the network has one for all
+    instructions["name_server"] = None if outbound is None else process_network.NAME_SERVER
+    instructions["peers"] = peers
+    instructions["host_name"] = spec.host_name
+    instructions["hosts_file"] = process_network.hosts_file(spec.joined_network, spec.host_name)
     instructions["host_ports"] = list(spec.host_ports) if has_private_network else []
     if isolation is Isolation.USER:
         targets = (str(OPT_ML), *(str(mount.target) for mount in spec.mounts))
@@ -165,6 +180,10 @@ def _instructions(spec: ContainerSpec, program: Program) -> Instructions:
         "has_namespaces": False,
         "needs_user_namespace": False,
         "has_private_network": False,
+        "peers": None,
+        "host_name": None,
+        "hosts_file": None,
+        "name_server": None,
         "outbound_program": None,
         "listeners": [],
         "host_ports": [],
@@ -216,6 +235,8 @@ def _taken_back_on_error(plan: Plan) -> Iterator[None]:
 def _refuse_without_namespaces(spec: ContainerSpec, program: Program) -> None:
     wants = [
         (spec.network is Network.ISOLATED, "an isolated network"),
+        (spec.joined_network is not None, "a network with its peers"),
+        (spec.host_name is not None, "a host name of its own"),
         (spec.limits.shm_bytes is not None, "shared memory of its own size"),
         (bool(spec.ports) and not program.honours_base_dir, "a port of its own"),
         (len(spec.ports) > 1, "several published ports"),
@@ -233,4 +254,4 @@ def _refuse_without_namespaces(spec: ContainerSpec, program: Program) -> None:
                 fix="use the docker engine, run as root on Linux, or, if the program reads SAGEMAKER_BASE_DIR and "
                 "SAGEMAKER_BIND_TO_PORT, put 'honours_base_dir = true' at the top of its seatrial.toml",
             )
-    spec.check_ports()
+    spec.check_network()

@@ -22,8 +22,9 @@ from pathlib import Path
 
 from seatrial.core.errors import ContractError, EngineError, SeatrialError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines import cgroups, plan, program
+from seatrial.engines import cgroups, plan, process_network, program
 from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, HostAccess, ResourceLimits
+from seatrial.engines.cluster_network import ClusterNetwork, ClusterNetworkSpec
 from seatrial.engines.isolation import Finding, Isolation, find_isolation, find_outbound_program
 from seatrial.engines.keep import Keep, KeptLauncher, lost
 from seatrial.engines.launch import Launcher, LaunchFailedError, launch, launch_kept
@@ -110,11 +111,9 @@ class ProcessEngine(Engine):
         launcher: Launcher | KeptLauncher
         try:
             if keep_dir is None:
-                launcher = launch(prepared.instructions, prepared.listeners, on_line)
+                launcher = launch(prepared.instructions, prepared.fds, on_line)
             else:
-                launcher = launch_kept(
-                    prepared.instructions, prepared.listeners, on_line, Keep(keep_dir), prepared.traces
-                )
+                launcher = launch_kept(prepared.instructions, prepared.fds, on_line, Keep(keep_dir), prepared.traces)
         except LaunchFailedError as error:
             prepared.take_back()
             raise _explain(error, found) from error
@@ -145,6 +144,12 @@ class ProcessEngine(Engine):
         traces.take_back()
         keep.remove()
         return None
+
+    def create_network(self, spec: ClusterNetworkSpec, keep_dir: Path | None = None) -> ClusterNetwork:
+        return process_network.create(spec, self._finding(), keep_dir)
+
+    def find_network(self, spec: ClusterNetworkSpec, keep_dir: Path) -> ClusterNetwork | None:
+        return process_network.find(spec, keep_dir)
 
     def limitations(self) -> tuple[str, ...]:
         finding = self._finding()

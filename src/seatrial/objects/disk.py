@@ -78,14 +78,20 @@ def _copy_some(source: int, target: int, offset: int, size: int) -> int:
     return len(data)
 
 
-def write_atomically(path: Path, data: bytes, *, temporary_dir: Path, is_durable: bool) -> None:
+def write_atomically(
+    path: Path, data: bytes, *, temporary_dir: Path, is_durable: bool, makes_directory: bool = True
+) -> None:
     """Replace a small file: a reader finds the old one or the new one.
 
     Args:
-        path: The file; its directory is made when it is missing.
+        path: The file.
         data: Its new content.
         temporary_dir: On the same file system.
         is_durable: Whether it has to survive a power cut, not only the end of this process.
+        makes_directory: Whether the file's directory is made when it is missing.
+
+    Raises:
+        FileNotFoundError: the directory is missing and is not to be made.
     """
     temporary = temporary_dir / f"{secrets.token_hex(12)}.small"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -99,6 +105,8 @@ def write_atomically(path: Path, data: bytes, *, temporary_dir: Path, is_durable
         try:
             os.rename(temporary, path)
         except FileNotFoundError:
+            if not makes_directory:
+                raise
             path.parent.mkdir(parents=True, exist_ok=True)
             os.rename(temporary, path)
             if is_durable:

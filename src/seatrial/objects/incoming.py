@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -100,10 +101,19 @@ class IncomingFile:
 
 
 def remove_abandoned(directory: Path) -> None:
-    """Remove the temporary files that processes left which were killed."""
+    """Remove the temporary files and directories that processes left which were killed."""
     now = time.time()
     for path in directory.iterdir():
+        if path.is_dir():
+            _remove_abandoned_directory(path, now)
+            continue
         with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
             if now - os.fstat(file.fileno()).st_mtime > _ABANDONED_SECONDS:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
+
+
+def _remove_abandoned_directory(path: Path, now: float) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if now - path.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from seatrial.objects.base import PART_MIN_BYTES, Attributes, PartInfo, UploadInfo, WantedPart
-from seatrial.objects.disk import write_atomically
+from seatrial.objects.disk import sync_directory, write_atomically
 from seatrial.objects.errors import NoSuchUploadError, ObjectStoreError
 from seatrial.objects.incoming import IncomingFile
 
@@ -76,9 +76,11 @@ class Uploads:
             upload.algorithm,
             upload.checksum_type,
         )
-        directory = self._directory / upload.upload_id
-        directory.mkdir()
-        self._write(directory / "upload.json", record, is_durable=True)
+        begun = self._outside(upload)
+        begun.mkdir()
+        self._write(begun / "upload.json", record, is_durable=True)
+        begun.rename(self._directory / upload.upload_id)
+        sync_directory(str(self._directory))
 
     def find(self, bucket: str, key: str, upload_id: str) -> UploadInfo:
         """An upload by all its names.
@@ -154,12 +156,17 @@ class Uploads:
 
     def remove(self, upload: UploadInfo) -> None:
         """Forget an upload; one that is already gone is no error."""
-        directory = self._directory / upload.upload_id
-        # Without this file it is no upload any more, whatever happens to the parts.
-        (directory / "upload.json").unlink(missing_ok=True)
-        while directory.exists():
-            # A part that arrives now makes the removal begin again.
-            shutil.rmtree(directory, ignore_errors=True)
+        doomed = self._outside(upload)
+        try:
+            # Gone at once, with every part: one that arrives now finds no place.
+            (self._directory / upload.upload_id).rename(doomed)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def _outside(self, upload: UploadInfo) -> Path:
+        """A directory's place before it is an upload, and after; what a killed process left there is removed."""
+        return self._temporary_dir / f"{upload.upload_id}-{secrets.token_hex(4)}.upload"
 
     def _read(self, upload_id: str) -> UploadInfo | None:
         try:
@@ -177,9 +184,8 @@ class Uploads:
         )
 
     def _write(self, path: Path, record: msgspec.Struct, *, is_durable: bool) -> None:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(path.parent)
-        write_atomically(path, msgspec.json.encode(record), temporary_dir=self._temporary_dir, is_durable=is_durable)
+        data = msgspec.json.encode(record)
+        write_atomically(path, data, temporary_dir=self._temporary_dir, is_durable=is_durable, makes_directory=False)
 
 
 def choose_parts(parts: dict[int, Part], wanted: Sequence[WantedPart]) -> list[Part]:

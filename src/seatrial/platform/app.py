@@ -55,12 +55,19 @@ BODY_MAX_BYTES = 32 << 20
 """Of a request that is no object's: far above any document that AWS takes."""
 
 HANDLER_THREADS = 8
+SLOW_HANDLER_THREADS = 8
+"""Of their own for ``Services.slow``: however many of these wait for somebody, a Describe does not."""
 
 _UNREAD: Iterator[bytes] = iter(())
 """Says that a body is still to come; nobody reads it from here."""
 
 LOOPBACK_NAMES = frozenset({"localhost", "host.docker.internal"})
 """What a loopback address is called beside its number; the second is Docker Desktop's for its host."""
+
+_OF_NO_PAGE = frozenset({"none", "same-origin"})
+"""``Sec-Fetch-Site`` of what a browser asks for by itself, or for a page of ours, of which there is none."""
+_READING = ("Get", "List", "Describe")
+"""How the operations begin that change nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +85,14 @@ class Services:
     """The session that a security token is of, if we issued it."""
     host_bucket: Callable[[str], str] = lambda _host: ""
     """The bucket that a ``Host`` header names, which S3's old signatures cover."""
+    checks_of_callers_with_keys: Mapping[str, Callable[[Mapping[str, Any]], None]] = field(default_factory=dict)
+    """Operation of SageMaker → refuses what only callers at a loopback address may ask for."""
     hold: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = field(default_factory=dict)
     """Operation of SageMaker → returns when what a waiter asks about has changed."""
     controls: Callable[[WireRequest], WireResponse] | None = None
     """Answers below ``controls.PREFIX``, where no key is asked for; runs in a thread."""
+    slow: frozenset[str] = frozenset()
+    """Operations that ask others before they answer: Docker, the object store, the disk."""
     upstream: ASGIApplication | None = None
     """Answers for every service that has no handler here; those that share a signing name with one that has are ours,
     also where we do not emulate them: nobody else knows our endpoints."""
@@ -105,6 +116,7 @@ class Door:
         self._services = services
         self._said: set[str] = set()
         self._threads = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="handler")
+        self._slow_threads = ThreadPoolExecutor(SLOW_HANDLER_THREADS, thread_name_prefix="slow-handler")
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, *, keyring: Keyring | None) -> None:
         """Answer one request, as an ASGI application does.
@@ -140,12 +152,14 @@ class Door:
                 return
             request = await _with_body(request, body.receive)
             identified = identify(request)
+            if keyring is None:
+                _check_method(request, identified)
             self._authenticate(request, identified, keyring)
             upstream = self._services.upstream_for(identified)
             if upstream is not None:
                 await upstream(scope, _replay(request.body, body.receive), send)
                 return
-            response = await self._answer(request, identified, request_id)
+            response = await self._answer(request, identified, request_id, is_keyless=keyring is None)
         except ServiceError as error:
             response = protocols.serialise_error(identified, error, request_id, request=request)
         except Exception as error:
@@ -159,6 +173,7 @@ class Door:
     def close(self) -> None:
         """Wait for the handlers that are at work."""
         self._threads.shutdown()
+        self._slow_threads.shutdown()
 
     def _authenticate(
         self, request: WireRequest, identified: Identified, keyring: Keyring | None, *, has_body: bool = True
@@ -180,7 +195,9 @@ class Door:
         token = security_token(request)
         return functools.partial(of_caller, None if token is None else self._services.find_session(token))
 
-    async def _answer(self, request: WireRequest, identified: Identified, request_id: str) -> WireResponse:
+    async def _answer(
+        self, request: WireRequest, identified: Identified, request_id: str, *, is_keyless: bool
+    ) -> WireResponse:
         operation = resolve_operation(identified)
         declaration = self._services.declarations.get(identified.service, {}).get(operation.name)
         if declaration is None:
@@ -188,8 +205,10 @@ class Door:
         parsed = protocols.parse_request(identified, operation, request)
         if parsed.unknown:
             raise unknown_members(parsed.unknown, operation=operation.name, service=identified.service)
-        validate(operation, parsed.parameters)
+        validate(operation, parsed.parameters, extensions=declaration.extensions)
         self._judge_members(declaration, parsed.parameters)
+        if not is_keyless and operation.name in self._services.checks_of_callers_with_keys:
+            self._services.checks_of_callers_with_keys[operation.name](parsed.parameters)
         handler = self._find_handler(request, identified.service, operation.name)
         hold = self._services.hold.get(operation.name) if is_waiter(request.headers) else None
         if hold is not None:
@@ -199,7 +218,8 @@ class Door:
             output = handler(dict(parsed.parameters))
             return protocols.serialise_output(identified, operation, output, request_id)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, respond)
+        threads = self._slow_threads if operation.name in self._services.slow else self._threads
+        return await asyncio.get_running_loop().run_in_executor(threads, respond)
 
     def _judge_members(self, declaration: Declaration, parameters: Mapping[str, Any]) -> None:
         """Refuse what is not emulated; say once what nothing acts on."""
@@ -232,10 +252,23 @@ def _check_origin(request: WireRequest) -> None:
     host = urlsplit(f"//{request.headers.get('host') or ''}")
     name = host.hostname or ""
     is_ours = name in LOOPBACK_NAMES or is_loopback(name) or name.endswith((".localhost", ".127.0.0.1"))
-    if not is_ours or request.headers.get("origin"):
+    site = request.headers.get("sec-fetch-site") or "none"
+    is_of_page = request.headers.get("origin") or site not in _OF_NO_PAGE
+    if not is_ours or is_of_page:
         raise ServiceError(
             "AccessDeniedException",
             f"Seatrial answers without a key at its loopback address only, and no web page; found Host {name!r}.",
+            403,
+        )
+
+
+def _check_method(request: WireRequest, identified: Identified) -> None:
+    """An image of a web page is a GET, and an old browser says no more of it: by GET nothing is changed."""
+    operation = identified.operation or ""
+    if identified.protocol == "query" and request.method != "POST" and not operation.startswith(_READING):
+        raise ServiceError(
+            "AccessDeniedException",
+            f"Seatrial takes {operation} without a key by POST only; found {request.method}.",
             403,
         )
 

@@ -19,9 +19,9 @@ import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seatrial.core.errors import EngineError
 from seatrial.engines import ports
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 _START_POLL_SECONDS = 0.01
 _KEEP_ALIVE_SECONDS = 75
+_LAST_ANSWERS_SECONDS = 5.0
+"""What is under way when the jobs have ended may take as long; then its connections are cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Listeners:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._door: Door | None = None
         self._ended = asyncio.Event()
+        self._forced = asyncio.Event()
         try:
             for address in addresses_of(None if bind is None else ports.resolve(bind)):
                 port = self._open(address, port).port
@@ -104,14 +107,17 @@ class Listeners:
                 self._loop.call_soon_threadsafe(self._start, listener)
             return listener.port
 
-    async def serve(self, door: Door, on_ready: Callable[[int], None]) -> None:
-        """Answer until SIGTERM or SIGINT; the second one waits for no answer under way.
+    async def serve(
+        self, door: Door, on_ready: Callable[[int], None], wind_down: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Answer until SIGTERM or SIGINT, and until ``wind_down`` has returned; the second signal cuts connections.
 
         Args:
             door: What answers.
             on_ready: Called with the port once requests are answered.
+            wind_down: Called at the first signal.
         """
-        self._ended = asyncio.Event()
+        self._ended, self._forced = asyncio.Event(), asyncio.Event()
         with _on_signals(self._end):
             with self._lock:
                 self._door, self._loop = door, asyncio.get_running_loop()
@@ -121,9 +127,22 @@ class Listeners:
                 await asyncio.sleep(_START_POLL_SECONDS)
             on_ready(self.port)
             await self._ended.wait()
-            await asyncio.gather(*self._servers.values())
+            winding_down = asyncio.ensure_future(wind_down())
+            await _first_of(winding_down, self._forced.wait())
+            await self._stop_servers()
+            await winding_down
         with self._lock:
             self._loop = None
+
+    async def _stop_servers(self) -> None:
+        for server in self._servers:
+            server.should_exit = True
+        ended = asyncio.gather(*self._servers.values())
+        await _first_of(ended, self._forced.wait(), timeout_seconds=_LAST_ANSWERS_SECONDS)
+        for server in self._servers:
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()  # as if the client had gone: its request ends by itself
+        await ended
 
     def stop(self) -> None:
         """Let ``serve`` end as SIGTERM does; may be called from any thread."""
@@ -150,10 +169,16 @@ class Listeners:
         self._servers[server] = asyncio.get_running_loop().create_task(server.serve(sockets=[listener.socket]))
 
     def _end(self) -> None:
-        for server in self._servers:
-            server.force_exit = self._ended.is_set()
-            server.should_exit = True
-        self._ended.set()
+        (self._forced if self._ended.is_set() else self._ended).set()
+
+
+async def _first_of(
+    work: asyncio.Future[Any], signal_: Coroutine[Any, Any, object], *, timeout_seconds: float | None = None
+) -> None:
+    """Return when one of the two is done, or the time is up; the work goes on."""
+    waiting = asyncio.ensure_future(signal_)
+    await asyncio.wait({work, waiting}, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
 
 
 def addresses_of(bind: str | None) -> tuple[str, ...]:

@@ -9,19 +9,21 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seatrial.contract.names import LOCAL_ACCOUNT_ID, LOCAL_REGION
 from seatrial.core.errors import ConfigError
+from seatrial.core.trees import remove_tree
 from seatrial.engines import ports
 from seatrial.objects.files import FileStore
 from seatrial.objects.transfer import ObjectTransfer, StoreTransfer
 from seatrial.platform.app import ASGIApplication, Door, Services, is_loopback
 from seatrial.platform.controls import Controls
 from seatrial.platform.engine_choice import EngineChoice, Engines
+from seatrial.platform.holds import Holds
 from seatrial.platform.jobs.capacity import Capacity
 from seatrial.platform.jobs.instance_limits import this_machine
 from seatrial.platform.jobs.leftovers import remove_leftovers
@@ -38,14 +40,20 @@ from seatrial.platform.services.iam import IamService
 from seatrial.platform.services.logs import LogsService
 from seatrial.platform.services.s3.addresses import bucket_of_host
 from seatrial.platform.services.s3.app import S3Service
+from seatrial.platform.services.sagemaker.host_files import check_names_no_host_files
 from seatrial.platform.services.sagemaker.tags import Tags
-from seatrial.platform.services.sagemaker.training import Site, TrainingJobs, channel_source, metric_scanner
+from seatrial.platform.services.sagemaker.training import (
+    SLOW_OPERATIONS,
+    Site,
+    TrainingJobs,
+    channel_source,
+    metric_scanner,
+)
 from seatrial.platform.services.sessions import Sessions
 from seatrial.platform.services.sts import StsService
 from seatrial.platform.store.database import Database
-from seatrial.platform.store.resources import Kind, ResourceStore
+from seatrial.platform.store.resources import ResourceStore
 from seatrial.platform.wire import models
-from seatrial.platform.wire.waiters import HOLD_LIMIT_SECONDS
 
 if TYPE_CHECKING:
     from seatrial.platform.forwarding import Forwarder
@@ -127,10 +135,11 @@ class Platform:
             machine=machine,
             platform_access=ContainerAccess(settings.region, sessions, self.listeners.port_for).of_training_job,
         )
-        runner = TrainingRunner(
+        self._runner = runner = TrainingRunner(
             store,
             lambda stored, on_phase: StoredTraining(stored, surroundings, on_phase),
             JobQueue(Capacity(max_jobs=settings.max_jobs)),
+            lambda name: remove_tree(home / "jobs" / name),
         )
         unfinished = [job.name for job in runner.unfinished()]
         remove_leftovers(
@@ -140,6 +149,7 @@ class Platform:
         self._exit.callback(runner.close)
         site = Site(settings.region, settings.account_id)
         training_jobs = TrainingJobs(store, objects, runner, engines.engine_for, site, machine=machine)
+        self._holds = Holds(store)
         sts = StsService(settings.account_id, sessions)
         self.door = Door(
             Services(
@@ -154,12 +164,24 @@ class Platform:
                 caller_handlers={"sts": sts.caller_handlers()},
                 find_session=sessions.read,
                 host_bucket=bucket_of_host,
-                hold={"DescribeTrainingJob": _hold_training_job(store)},
                 controls=Controls(training_jobs.interrupt).answer,
+                checks_of_callers_with_keys={"CreateTrainingJob": check_names_no_host_files},
+                hold={"DescribeTrainingJob": self._holds.training_job},
+                slow=SLOW_OPERATIONS,
                 upstream=self._forward_to(settings.upstream, "--upstream") if settings.upstream else None,
             )
         )
         self._exit.callback(self.door.close)
+
+    async def wind_down(self) -> None:
+        """Stop the jobs, while requests are still answered: containers save what they have, waiters learn of the end.
+
+        In the event loop that serves, before ``close``.
+        """
+        try:
+            await asyncio.to_thread(self._runner.close)
+        finally:
+            self._holds.release()
 
     async def close_connections(self) -> None:
         """Close those to other servers; in the event loop that has served, before ``close``."""
@@ -216,23 +238,9 @@ def run_platform(settings: PlatformSettings, on_ready: Callable[[int], None]) ->
 
 async def _serve(platform: Platform, on_ready: Callable[[int], None]) -> None:
     try:
-        await platform.listeners.serve(platform.door, on_ready)
+        await platform.listeners.serve(platform.door, on_ready, platform.wind_down)
     finally:
         await platform.close_connections()
-
-
-def _hold_training_job(store: ResourceStore) -> Callable[[Mapping[str, Any]], Any]:
-    async def hold(parameters: Mapping[str, Any]) -> None:
-        """Wait until the job has ended: a waiter asks for nothing else."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + HOLD_LIMIT_SECONDS
-        while (left := until - loop.time()) > 0:
-            job = store.find(Kind.TRAINING_JOB, parameters["TrainingJobName"])
-            if job is None or job.status not in {"InProgress", "Stopping"}:
-                return
-            await store.wait_for_change(job, left)
-
-    return hold
 
 
 @contextlib.contextmanager

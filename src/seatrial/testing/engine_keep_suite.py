@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -97,6 +98,17 @@ class KeptContainerSuite:
 
         assert _wait(handle).is_success
         assert lines.all == [str(number) for number in range(1, 10001)]
+
+    def test_kept_containers_that_end_at_once_lose_no_line(self, engine: Engine, image: str, tmp_path: Path) -> None:
+        def run(number: int) -> list[str]:
+            lines = Lines()
+            spec = ContainerSpec(image=image, arguments=("odd-output",))
+            with engine.start(spec, lines, tmp_path / f"keep-{number}") as handle:
+                assert _wait(handle).is_success
+            return lines.all
+
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(run, range(24))) == [["pi\N{REPLACEMENT CHARACTER}ata", "", "no end"]] * 24
 
     def test_find_where_nothing_was_started_is_none(self, engine: Engine, keep_dir: Path) -> None:
         assert engine.find(ContainerSpec(image="any"), lambda _: None, keep_dir) is None

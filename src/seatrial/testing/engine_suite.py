@@ -339,14 +339,14 @@ class EngineSuite:
 
     def test_host_port_is_reached_from_a_private_network(self, engine: Engine, start: Start) -> None:
         access = _host_access(engine)
-        with _doubling_server(access.listen_address) as port:
+        with doubling_server(access.listen_address) as port:
             handle, lines = start("ask", access.container_address, str(port), "3000000", host_ports=(port,))
             _wait(handle)
         assert lines.all[-1] == "answer of 6000000"
 
     def test_host_port_is_reached_by_several_containers_at_once(self, engine: Engine, start: Start) -> None:
         access = _host_access(engine)
-        with _doubling_server(access.listen_address) as port:
+        with doubling_server(access.listen_address) as port:
             started = [
                 start("ask", access.container_address, str(port), str(size), host_ports=(port,)) for size in (1, 2)
             ]
@@ -358,7 +358,7 @@ class EngineSuite:
         if not self.has_isolated_network:
             pytest.skip("this engine says in limitations() that it shares the host's network")
         access = _host_access(engine)
-        with _doubling_server(access.listen_address) as port, socket.create_server(("127.0.0.1", 0)) as other:
+        with doubling_server(access.listen_address) as port, socket.create_server(("127.0.0.1", 0)) as other:
             handle, lines = start("connect", "127.0.0.1", str(other.getsockname()[1]), host_ports=(port,))
             _wait(handle)
         assert lines.all[-1] == "failed: Connection refused"
@@ -469,7 +469,7 @@ def _host_access(engine: Engine) -> HostAccess:
 
 
 @contextlib.contextmanager
-def _doubling_server(address: str) -> Iterator[int]:
+def doubling_server(address: str) -> Iterator[int]:
     """A server of the host that answers each connection with twice what it got; yields its port."""
     with socket.create_server((address, 0)) as listener:
         answering = threading.Thread(target=_answer_doubled, args=(listener,), daemon=True)

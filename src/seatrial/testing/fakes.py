@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from seatrial.core.errors import EngineError
 from seatrial.core.subprocesses import OnLine
 from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle
+from seatrial.engines.cluster_network import ClusterNetwork, ClusterNetworkSpec
 
 Program = Callable[["FakeContainer"], int]
 """A container's program: gets the container, returns its exit code."""
@@ -79,6 +80,17 @@ class FakeHandle(Handle):
         return {port.container_port: (port.host_address, port.host_port) for port in self.container.spec.ports}
 
 
+class FakeNetwork(ClusterNetwork):
+    """A network that only remembers whether it is still there."""
+
+    def __init__(self, spec: ClusterNetworkSpec) -> None:
+        self.spec = spec
+        self.is_removed = False
+
+    def remove(self) -> None:
+        self.is_removed = True
+
+
 class FakeEngine(Engine):
     """Runs Python functions as containers.
 
@@ -92,6 +104,8 @@ class FakeEngine(Engine):
         self._images = images
         self.handles: list[FakeHandle] = []
         """Every container ever started, oldest first."""
+        self.networks: list[FakeNetwork] = []
+        """Every network ever made, oldest first."""
 
     def check_ready(self) -> None:
         return
@@ -108,8 +122,14 @@ class FakeEngine(Engine):
     def find(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path) -> None:
         """Its containers are threads: none outlives its process."""
 
+    def create_network(self, spec: ClusterNetworkSpec, keep_dir: Path | None = None) -> FakeNetwork:
+        spec.check()
+        self.networks.append(FakeNetwork(spec))
+        return self.networks[-1]
+
     def start(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path | None = None) -> FakeHandle:
         self.check_image(spec)
+        spec.check_network()
         name = spec.name or f"fake-{len(self.handles)}"
         handle = FakeHandle(name, FakeContainer(spec, on_line), self._images[spec.image])
         self.handles.append(handle)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -200,6 +201,42 @@ def test_what_is_not_emulated_or_wrong_is_refused(
     assert caught.value.response["Error"]["Code"] == "ValidationException"
     assert text in caught.value.response["Error"]["Message"]
     assert site.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
+
+
+def test_channel_may_be_files_of_this_machine(site: Site, program: Callable[[str], str], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a b.csv").write_text("1")
+    source = {"S3DataType": "S3Prefix", "S3Uri": (tmp_path / "data").as_uri()}
+    channels = [{"ChannelName": "training", "DataSource": {"S3DataSource": source}}]
+    copy = program("#!/bin/sh\ncp /opt/ml/input/data/training/* /opt/ml/model/ && rm /opt/ml/input/data/training/*\n")
+    create(site, "local", copy, InputDataConfig=channels)
+
+    assert wait(site, "local")["TrainingJobStatus"] == "Completed"
+    assert (tmp_path / "data" / "a b.csv").exists()
+    source["S3Uri"] = "file:///no/such/directory"
+    with pytest.raises(ClientError, match="not there"):
+        create(site, "missing", copy, InputDataConfig=channels)
+
+
+def test_program_that_is_not_there_ends_as_on_the_service(site: Site, program: Callable[[str], str]) -> None:
+    algorithm = {
+        "TrainingImage": program("#!/bin/sh\n"), "TrainingInputMode": "File", "ContainerEntrypoint": ["/no/such"],
+    }  # fmt: skip
+    create(site, "none", "", AlgorithmSpecification=algorithm)
+
+    assert wait(site, "none")["FailureReason"] == "AlgorithmError: , exit code: 127"
+    wait_for_log(site, "none", "there is no program '/no/such'")
+
+
+def test_regex_of_a_metric_that_runs_for_ever_holds_nobody_up(site: Site, program: Callable[[str], str]) -> None:
+    algorithm = {
+        "TrainingImage": program("#!/bin/sh\nfor i in 1 2 3; do printf 'loss: 1 acc: 2 %.0s' $(seq 400); echo; done\n"),
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "slow", "Regex": ".*loss: (.*?) .*acc: (.*?) .*val: ([0-9.]+)"}],
+    }
+    create(site, "slow", "", AlgorithmSpecification=algorithm)
+
+    assert wait(site, "slow")["TrainingJobStatus"] == "Completed"
 
 
 def test_unknown_image_is_refused_with_the_reason(site: Site) -> None:

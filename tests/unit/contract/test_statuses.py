@@ -12,6 +12,7 @@ from seatrial.contract.statuses import (
     PRIMARY_OF,
     TRAINING_STATUS_MESSAGES,
     TRAINING_TRANSITIONS,
+    UNFINISHED_TRAINING_STATUSES,
     EndpointStatus,
     SecondaryStatus,
     TrainingJobStatus,
@@ -87,3 +88,8 @@ def test_every_endpoint_status_can_be_reached_and_deleted(status: EndpointStatus
 
 def test_status_messages_belong_to_statuses() -> None:
     assert set(TRAINING_STATUS_MESSAGES) <= set(TRAINING_TRANSITIONS)
+
+
+def test_unfinished_statuses_are_those_of_phases_that_are_not_final() -> None:
+    assert {PRIMARY_OF[status] for status in SecondaryStatus if not is_final(status)} == UNFINISHED_TRAINING_STATUSES
+    assert "InProgress" in UNFINISHED_TRAINING_STATUSES, "as the store has it"

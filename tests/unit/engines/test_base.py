@@ -37,12 +37,12 @@ def test_end_of_with_keeps_the_engines_first_error(first: BaseException | None, 
     assert fault.value.code == told
 
 
-def test_check_ports_refuses_those_of_the_hosts_network() -> None:
+def test_check_network_refuses_those_of_the_hosts_network() -> None:
     ports = (PublishedPort(container_port=8080),)
-    ContainerSpec(image="x", ports=ports).check_ports()
-    ContainerSpec(image="x", network=Network.HOST).check_ports()
+    ContainerSpec(image="x", ports=ports).check_network()
+    ContainerSpec(image="x", network=Network.HOST).check_network()
 
     with pytest.raises(EngineError) as fault:
-        ContainerSpec(image="x", ports=ports, network=Network.HOST).check_ports()
+        ContainerSpec(image="x", ports=ports, network=Network.HOST).check_network()
 
     assert fault.value.code == "port-not-private"

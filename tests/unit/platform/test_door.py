@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from typing import Any
 
 import pytest
@@ -129,3 +130,92 @@ def test_member_without_effect_is_said_once(asked: Asked, caplog: pytest.LogCapt
         "RoleArn of CreateTrainingJob is kept and given back, nothing acts on it",
         "VpcConfig of CreateTrainingJob is kept and given back, nothing acts on it",
     ]
+
+
+def test_slow_operations_keep_no_describe_waiting() -> None:
+    """Issue 3: eight CreateTrainingJob that wait for Docker took every thread that there was."""
+    released, answered = threading.Event(), threading.Event()
+
+    def create(_: Any) -> dict[str, Any]:
+        assert released.wait(30)
+        return {"TrainingJobArn": "arn"}
+
+    def describe(_: Any) -> dict[str, Any]:
+        answered.set()
+        return {}
+
+    handlers = {"sagemaker": {"CreateTrainingJob": create, "ListTrainingJobs": describe}}
+    slow = frozenset({"CreateTrainingJob"})
+    door = Door(Services(s3=_no_s3, handlers=handlers, declarations=DECLARATIONS, slow=slow))
+
+    async def call(operation: str, parameters: dict[str, Any]) -> int:
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": json.dumps(parameters).encode()}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"host", b"127.0.0.1"), (b"x-amz-target", f"SageMaker.{operation}".encode())]
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
+        await door.answer(scope, receive, send, keyring=None)  # type: ignore[arg-type]
+        return int(sent[0]["status"])
+
+    async def all_at_once() -> list[int]:
+        creations = [asyncio.create_task(call("CreateTrainingJob", JOB)) for _ in range(20)]
+        try:
+            statuses = [await asyncio.wait_for(call("ListTrainingJobs", {}), 20)]
+        finally:
+            released.set()
+        return statuses + list(await asyncio.gather(*creations))
+
+    assert asyncio.run(all_at_once()) == [200] * 21
+    assert answered.is_set()
+    door.close()
+
+
+def ask(method: str, query: str, headers: dict[str, str], *, body: bytes = b"") -> tuple[int, list[str]]:
+    """The status, and the operations of IAM and STS that were reached."""
+    reached: list[str] = []
+    sent: list[Any] = []
+    handlers = {
+        service: {name: lambda _, name=name: reached.append(name) or {} for name in names}
+        for service, names in (("iam", ["CreateRole", "ListRoles"]), ("sts", ["GetCallerIdentity"]))
+    }
+    door = Door(Services(s3=_no_s3, handlers=handlers, declarations=DECLARATIONS))
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    named = [(name.encode(), value.encode()) for name, value in {"host": "127.0.0.1", **headers}.items()]
+    scope = {"type": "http", "method": method, "path": "/", "query_string": query.encode(), "headers": named}
+    asyncio.run(door.answer(scope, receive, send, keyring=None))  # type: ignore[arg-type]
+    return sent[0]["status"], reached
+
+
+CREATE_ROLE = "Action=CreateRole&Version=2010-05-08&RoleName=role&AssumeRolePolicyDocument=%7B%7D"
+SIGNED = "&X-Amz-Credential=x%2F20261123%2Fus-east-1%2Fiam%2Faws4_request&X-Amz-Signature=0"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+@pytest.mark.parametrize("query", [CREATE_ROLE, CREATE_ROLE + SIGNED])
+def test_image_of_a_web_page_changes_nothing(method: str, query: str) -> None:
+    """Issue 3: an image's address made a role; it sends neither an Origin nor a foreign Host."""
+    assert ask(method, query, {}) == (403, [])
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_browser_that_says_whose_request_it_is_gets_no_answer(site: str) -> None:
+    assert ask("GET", "Action=ListRoles&Version=2010-05-08", {"sec-fetch-site": site}) == (403, [])
+    assert ask("POST", "", {"sec-fetch-site": site, **FORM}, body=CREATE_ROLE.encode()) == (403, [])
+
+
+def test_query_protocol_is_read_by_get_and_changed_by_post() -> None:
+    assert ask("GET", "Action=GetCallerIdentity&Version=2011-06-15", {}) == (200, ["GetCallerIdentity"])
+    assert ask("GET", "Action=ListRoles&Version=2010-05-08", {"sec-fetch-site": "none"}) == (200, ["ListRoles"])
+    assert ask("POST", "", FORM, body=CREATE_ROLE.encode()) == (200, ["CreateRole"])

@@ -21,8 +21,11 @@ _BACKLOG = 4096
 RELAY_DRAIN_SECONDS = 2.0
 """How long connections may go on delivering what the program had written before it ended."""
 
-OUTBOUND_INTERFACE = "eth0"
+INTERFACE = "eth0"
 """As in SageMaker's containers and their ``resourceconfig.json``."""
+
+MTU_BYTES = 65520
+"""The most that slirp4netns takes: its throughput grows with it."""
 
 
 def fork(run: Callable[[], None]) -> int:
@@ -43,18 +46,23 @@ class Outbound:
     """slirp4netns: carries the container's traffic to the outside from a process in the host's network.
 
     It has to be born before the launcher leaves the host's namespaces, and to start after that.
+
+    Args:
+        program: Its path.
+        interface: What it makes in the launcher's network.
+        is_configured: Whether the interface gets an address and the default route; otherwise it is not brought up.
     """
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, interface: str, *, is_configured: bool) -> None:
         self._go_in, self._go_out = os.pipe()
         self._ready_in, self._ready_out = os.pipe()
         self._errors = os.memfd_create("slirp4netns errors")
         launcher = os.getpid()
-        self.pid = fork(lambda: self._run(program, launcher))
+        self.pid = fork(lambda: self._run(program, launcher, interface, is_configured=is_configured))
         os.close(self._go_in)
         os.close(self._ready_out)
 
-    def _run(self, program: str, launcher: int) -> None:
+    def _run(self, program: str, launcher: int, interface: str, *, is_configured: bool) -> None:
         os.close(self._go_out)
         if not os.read(self._go_in, 1):
             return
@@ -62,8 +70,10 @@ class Outbound:
         os.dup2(null, 1)
         os.dup2(self._errors, 2)
         os.set_inheritable(self._ready_out, True)
-        options = ["--configure", "--mtu=65520", "--disable-host-loopback", f"--ready-fd={self._ready_out}"]
-        os.execv(program, [program, *options, str(launcher), OUTBOUND_INTERFACE])  # noqa: S606
+        options = [f"--mtu={MTU_BYTES}", "--disable-host-loopback", f"--ready-fd={self._ready_out}"]
+        if is_configured:
+            options.append("--configure")
+        os.execv(program, [program, *options, str(launcher), interface])  # noqa: S606
 
     def connect(self) -> None:
         """Bring the way out up; the launcher is in the container's network now.

@@ -31,6 +31,28 @@ if TYPE_CHECKING:
         """A listening socket made in the host's network."""
         container_port: int
 
+    class Peers(TypedDict):
+        """The network of the job, and the container's place in it."""
+
+        user_fd: int | None
+        """The user namespace to which the network belongs; ``None`` when it is the host's."""
+        network_fd: int
+        """The network namespace with the bridge."""
+        address: str
+        prefix_bits: int
+        gateway: str | None
+        """The way out; ``None`` leaves the container with its peers."""
+
+    class Switch(TypedDict):
+        """What the process that holds a network needs (``switch.py``)."""
+
+        needs_user_namespace: bool
+        outbound_program: str | None
+        """slirp4netns, when the network is to reach the outside."""
+        keep: Keep | None
+        users_file: str | None
+        """Locked by whoever still means to use a network that outlives its starter."""
+
     class Keep(TypedDict):
         path: str
         lease_fd: int
@@ -43,6 +65,13 @@ if TYPE_CHECKING:
         """False: the program shares files, ports and processes with the host."""
         needs_user_namespace: bool
         has_private_network: bool
+        peers: Peers | None
+        """Joined instead of a private network that the container has alone."""
+        host_name: str | None
+        hosts_file: str | None
+        """Text for ``/etc/hosts``; ``None`` shows the host's."""
+        name_server: str | None
+        """For ``/etc/resolv.conf``; ``None`` shows the host's."""
         outbound_program: str | None
         """slirp4netns, when the private network is to reach the outside."""
         listeners: list[Listener]
@@ -81,6 +110,8 @@ if TYPE_CHECKING:
         """One line from the launcher: ready, failed or ended."""
 
         ready: bool
+        pid: int
+        """Of a process that holds a network."""
         failure: Failure
         exit_code: int
         oom_kill_count: int

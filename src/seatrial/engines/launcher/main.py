@@ -39,6 +39,8 @@ def main() -> NoReturn:
     os.set_inheritable(control, False)
     for listener in instructions["listeners"]:
         os.set_inheritable(listener["fd"], False)
+    for descriptor in _namespace_fds(instructions):
+        os.set_inheritable(descriptor, False)
     if instructions["keep"] is not None:
         os.set_inheritable(instructions["keep"]["lease_fd"], False)
     launcher = _Launcher(instructions, control)
@@ -66,6 +68,11 @@ def _read_instructions(control: int) -> Instructions:
     return instructions
 
 
+def _namespace_fds(instructions: Instructions) -> list[int]:
+    peers = instructions["peers"]
+    return [] if peers is None else [fd for fd in (peers["user_fd"], peers["network_fd"]) if fd is not None]
+
+
 class _Launcher:
     def __init__(self, instructions: Instructions, control: int) -> None:
         self._instructions = instructions
@@ -88,7 +95,7 @@ class _Launcher:
         instructions = self._instructions
         outbound = None
         if instructions["outbound_program"] is not None:
-            outbound = helpers.Outbound(instructions["outbound_program"])
+            outbound = helpers.Outbound(instructions["outbound_program"], helpers.INTERFACE, is_configured=True)
             self._helpers["outbound network"] = outbound.pid
         if instructions["has_namespaces"]:
             self._enter_namespaces(self._start_host_relay())
@@ -127,10 +134,14 @@ class _Launcher:
     def _enter_namespaces(self, host_relay: helpers.HostRelay | None) -> None:
         from seatrial.engines.launcher import namespaces  # noqa: PLC0415 (Linux only)
 
-        if self._instructions["needs_user_namespace"]:
-            namespaces.enter_user_namespace()
-        if self._instructions["has_private_network"]:
-            namespaces.enter_network_namespace()
+        peers = self._instructions["peers"]
+        if peers is not None:
+            namespaces.join_network(peers)
+        else:
+            if self._instructions["needs_user_namespace"]:
+                namespaces.enter_user_namespace()
+            if self._instructions["has_private_network"]:
+                namespaces.enter_network_namespace()
         if host_relay is not None:
             host_relay.connect()
         self._start_relay()  # before our children become the container's processes

@@ -6,8 +6,17 @@ import fcntl
 import os
 import struct
 
-from seatrial.engines.launcher import syscalls
+from seatrial.engines.launcher import links, syscalls
+from seatrial.engines.launcher.helpers import INTERFACE, MTU_BYTES
 from seatrial.engines.launcher.syscalls import SetUpError
+
+TYPE_CHECKING = False  # importing typing costs more than this module
+if TYPE_CHECKING:
+    from seatrial.engines.launcher.instructions import Peers
+
+BRIDGE = "br0"
+PORT_PREFIX = "host"
+"""Begins the name of each link from the bridge to a container."""
 
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
@@ -47,3 +56,21 @@ def enter_network_namespace() -> None:
         raise SetUpError("bring up the loopback interface", error.errno or 0) from error
     finally:
         probe.close()
+
+
+def join_network(peers: Peers) -> None:
+    """A network of our own, connected to the bridge of the job's; the connection ends with our network."""
+    if peers["user_fd"] is not None:
+        syscalls.enter_namespace(peers["user_fd"], syscalls.CLONE_NEWUSER, "enter the user namespace of the job")
+        os.close(peers["user_fd"])
+    syscalls.enter_namespace(peers["network_fd"], syscalls.CLONE_NEWNET, "enter the network of the job")
+    os.close(peers["network_fd"])
+    bridge, at_bridge = links.link_index(BRIDGE), links.Links()
+    enter_network_namespace()
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    at_bridge.add_pair(f"{PORT_PREFIX}{os.getpid()}", bridge, INTERFACE, own, MTU_BYTES)
+    os.close(own)
+    at_bridge.close()
+    here = links.Links()
+    here.configure(INTERFACE, peers["address"], peers["prefix_bits"], peers["gateway"])
+    here.close()

@@ -105,6 +105,7 @@ def enter(instructions: Instructions) -> None:
     host_root = _open("/", "open")
     sources = [(mount, _open(mount["source"], "open the mount source")) for mount in instructions["mounts"]]
     empty_dir, resolver = os.path.realpath(instructions["empty_dir"]), os.path.realpath("/etc/resolv.conf")
+    hosts = os.path.realpath("/etc/hosts")
     targets = [_resolve(mount["target"], instructions["empty_dir"], empty_dir) for mount in instructions["mounts"]]
     system, devices = _open("/sys", "open"), _open("/dev", "open")
     stage = _Stage(next(path for path in _STAGE_CANDIDATES if os.path.isdir(path)), ",userxattr" if is_user else "")
@@ -118,8 +119,10 @@ def enter(instructions: Instructions) -> None:
     for path, fd in views.items():
         _show(stage, path, fd, must_be_writable=is_user)
     _mount_kernel_trees(stage.root, system, devices, instructions["shm_bytes"])
-    if instructions["outbound_program"] is not None:
-        _mount_resolver(stage, resolver)
+    if instructions["name_server"] is not None:
+        _mount_text(stage, f"nameserver {instructions['name_server']}\n", resolver)
+    if instructions["hosts_file"] is not None:
+        _mount_text(stage, instructions["hosts_file"], hosts)
     for path in (*instructions["empty_dirs"], empty_dir):
         _mount_over(stage.root, path)
     for (_, fd), target in zip(sources, targets, strict=True):
@@ -220,11 +223,11 @@ def _mount_over(root: str, path: str) -> None:
     syscalls.mount("tmpfs", root + path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
 
 
-def _mount_resolver(stage: _Stage, target: str) -> None:
-    """Point the resolver at the name server that slirp4netns provides."""
-    source = f"{stage.path}/resolv.conf"
+def _mount_text(stage: _Stage, text: str, target: str) -> None:
+    """Show a file of the container's own instead of the host's."""
+    source = f"{stage.path}/{os.path.basename(target)}"
     with open(source, "w", encoding="ascii") as file:
-        file.write("nameserver 10.0.2.3\n")
+        file.write(text)
     _bind_source(_open(source, "open"), stage.root, target)
 
 

@@ -16,6 +16,7 @@ MS_PRIVATE = 1 << 18
 MS_RELATIME = 1 << 21
 
 CLONE_NEWNS = 0x0002_0000
+CLONE_NEWUTS = 0x0400_0000
 CLONE_NEWIPC = 0x0800_0000
 CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWPID = 0x2000_0000
@@ -90,6 +91,11 @@ def make_read_only(target: str) -> None:
 
 def unshare(flags: int, step: str) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), step)
+
+
+def enter_namespace(descriptor: int, kind: int, step: str) -> None:
+    """Enter the namespace of that kind (``CLONE_NEW…``) that an open ``/proc/PID/ns`` file stands for."""
+    _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), step)
 
 
 def change_root(new_root: str) -> None:

@@ -19,6 +19,13 @@ class _Waiting:
     run: Callable[[], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Started:
+    name: str
+    at: float
+    """On the monotonic clock."""
+
+
 class JobQueue:
     """Starts jobs; every method may be called from any thread.
 
@@ -32,7 +39,7 @@ class JobQueue:
         self._available_bytes = available_bytes
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
-        self._started_at: dict[threading.Thread, float] = {}
+        self._started: dict[threading.Thread, _Started] = {}
         self._next_look: threading.Timer | None = None
         self._is_open = True
 
@@ -69,42 +76,49 @@ class JobQueue:
             self._start_what_fits()
         return was_waiting
 
-    def clear(self) -> frozenset[str]:
+    def close(self) -> frozenset[str]:
         """Forget every waiting job, and start nothing more.
 
         Returns:
-            Their names.
+            The names of the jobs that run.
         """
         with self._lock:
-            names = frozenset(one.name for one in self._waiting)
             self._waiting = []
             self._is_open = False
             if self._next_look is not None:
                 self._next_look.cancel()
-        return names
+            return frozenset(one.name for one in self._started.values())
 
     def join(self) -> None:
         """Wait for the jobs that run."""
         with self._lock:
-            running = list(self._started_at)
+            running = list(self._started)
         for thread in running:
             thread.join()
 
     def _start_what_fits(self) -> None:
-        while self._is_open and self._waiting and self._capacity.has_place(len(self._started_at)):
+        while self._is_open and self._waiting and self._capacity.has_place(len(self._started)):
             if not self._has_memory():
                 self._look_again_later()
                 return
-            self._start(self._waiting.pop(0))
+            if not self._start(self._waiting.pop(0)):
+                return
 
-    def _start(self, waiting: _Waiting) -> None:
+    def _start(self, waiting: _Waiting) -> bool:
         thread = threading.Thread(target=self._run, args=(waiting,), name=f"job-{waiting.name}")
-        self._started_at[thread] = time.monotonic()
-        thread.start()
+        self._started[thread] = _Started(waiting.name, time.monotonic())
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no thread to give
+            del self._started[thread]
+            self._waiting.insert(0, waiting)
+            self._look_again_later()
+            return False
+        return True
 
     def _has_memory(self) -> bool:
         now = time.monotonic()
-        ages = [now - started_at for started_at in self._started_at.values()]
+        ages = [now - one.at for one in self._started.values()]
         return self._capacity.has_memory(ages, self._available_bytes() if ages else 0)
 
     def _look_again_later(self) -> None:
@@ -123,5 +137,5 @@ class JobQueue:
             waiting.run()
         finally:
             with self._lock:
-                del self._started_at[threading.current_thread()]
+                del self._started[threading.current_thread()]
                 self._start_what_fits()

@@ -7,6 +7,7 @@ directory stays and the reason names it.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from seatrial.contract.checkpoints import DEFAULT_LOCAL_PATH, check_local_path
-from seatrial.contract.names import host_name
+from seatrial.contract.names import TRAINING_LOG_GROUP, host_name
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import SecondaryStatus
 from seatrial.core.errors import EngineError, SeatrialError
@@ -23,12 +24,15 @@ from seatrial.engines.base import Engine, ResourceLimits
 from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
 from seatrial.platform.jobs.checkpoints import CheckpointSync
+from seatrial.platform.jobs.failure_reasons import is_of_program
 from seatrial.platform.jobs.instance_limits import InstanceLimits, Machine, limits_of
 from seatrial.platform.jobs.metrics import MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
 from seatrial.platform.jobs.training_runner import PreparedJob
 from seatrial.platform.store.resources import Resource
+
+LOG = logging.getLogger(__name__)
 
 UNSAVED_FILE = "unsaved"
 """In a job's directory: it holds what could not be uploaded, and stays."""
@@ -41,7 +45,6 @@ JOB_LABEL = "seatrial.training-job"
 
 _LOG_POSITION_FILE = "log-position"
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 """Source: contract.md §1.11."""
 
 
@@ -110,6 +113,7 @@ class StoredTraining(PreparedJob):
         self._log_stream = f"{self._name}/{host_name(1)}-{int(record.attempt_began_at(stored))}"
         self._may_restart = record.may_restart(stored, time.time())
         self._log: Log | None = None
+        self._has_lost_lines = False
         self._image = request["AlgorithmSpecification"]["TrainingImage"]
         engine = surroundings.engine_for(self._image)
         self._limits = self._instance_limits(engine, request["ResourceConfig"].get("InstanceType"))
@@ -128,9 +132,13 @@ class StoredTraining(PreparedJob):
             remove_tree(self._work_dir)
         self._work_dir.mkdir(parents=True, exist_ok=True)
         (self._work_dir / IMAGE_FILE).write_text(self._image, encoding="utf-8")
-        self._log = self._around.open_log(LOG_GROUP, self._log_stream, self._read_log_position())
+        self._log = self._around.open_log(TRAINING_LOG_GROUP, self._log_stream, self._read_log_position())
         try:
             result = self.job.run_kept(self._work_dir, self._progress)
+        except SeatrialError as error:
+            if is_of_program(error):
+                self._take_line(f"seatrial: {error.sentence()}")
+            raise
         finally:
             self._log.close()
         if result.upload_problems:
@@ -146,8 +154,17 @@ class StoredTraining(PreparedJob):
         return self._scanner.final()
 
     def _take_line(self, line: str) -> None:
-        written_at = time.time() if self._log is None else self._log.write(line)
-        self._scanner.scan(line, written_at)
+        self._scanner.scan(line, self._write(line))
+
+    def _write(self, line: str) -> float:
+        """Write a line into the log and tell when it was; a full disk costs the line, and not the job."""
+        try:
+            return time.time() if self._log is None else self._log.write(line)
+        except OSError as error:
+            if not self._has_lost_lines:
+                self._has_lost_lines = True
+                LOG.warning("lines of the log of training job %s are lost: %s", self._name, error)
+            return time.time()
 
     def _note_log_position(self) -> None:
         if self._log is not None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seatrial.contract.cluster import HOMOGENEOUS_GROUP_NAME
 from seatrial.contract.environment import training_environment
 from seatrial.contract.failure import compose_failure_reason, internal_failure_reason, upload_failure_reason
 from seatrial.contract.layout import OPT_ML, OptMl
@@ -44,9 +45,6 @@ from seatrial.platform.jobs.staging import (
     read_failure,
 )
 from seatrial.platform.last_lines import LastLines
-
-HOMOGENEOUS_GROUP_NAME = "homogeneousCluster"
-"""The instance group of a job that names none (contract.md §1.3)."""
 
 _WAIT_SLICE_SECONDS = 0.2
 KEEP_DIRECTORY = "container"
@@ -118,8 +116,8 @@ class Progress:
     """The last one that it wrote down."""
     ending: SecondaryStatus | None
     """What the job or its attempt was on its way to, when the container was being stopped."""
-    training_seconds: float
-    """Since the container was started, and what earlier attempts had trained."""
+    running_seconds: float
+    """With a machine, over all attempts: ``MaxRuntimeInSeconds`` counts from the download on (§1.9)."""
 
     @property
     def has_container(self) -> bool:
@@ -231,7 +229,9 @@ class TrainingJob:
             EngineError: the engine does not answer.
         """
         handle = self._handle
-        if handle is None and self._keep_dir is not None and self._keep_dir.is_dir():  # the engine did not answer when it was to be found
+        if (
+            handle is None and self._keep_dir is not None and self._keep_dir.is_dir()
+        ):  # the engine did not answer when it was to be found
             with _passing_over_lost():
                 handle = self._engine.find(ContainerSpec(image=""), lambda _: None, self._keep_dir)
         if handle is not None:
@@ -250,8 +250,7 @@ class TrainingJob:
     ) -> TrainingResult:
         opt_ml = OptMl(work_dir / "ml")
         spec = self._spec(opt_ml)
-        trained_seconds = 0.0 if progress is None else progress.training_seconds
-        started = time.monotonic()
+        started = time.monotonic() - (0.0 if progress is None else progress.running_seconds)
         ending = None
         handle = None
         try:
@@ -262,7 +261,6 @@ class TrainingJob:
                     return self._end_without_container(ending)
             else:
                 self._prepare(spec, opt_ml)
-                started = time.monotonic()
             if handle is None:
                 self._check_stop()
                 self._before_container()
@@ -270,8 +268,7 @@ class TrainingJob:
             hold(handle)
             if self._checkpoints is not None:
                 self._checkpoints.start()
-            deadline = started - trained_seconds + self._request.max_runtime_seconds
-            exit_status, ending = self._wait(handle, deadline, ending)
+            exit_status, ending = self._wait(handle, started + self._request.max_runtime_seconds, ending)
         except _StopRequestedError:
             return self._stopped_before_start()
         except _InterruptedError:
@@ -283,7 +280,7 @@ class TrainingJob:
         finally:
             if self._checkpoints is not None:
                 self._checkpoints.close()
-        return self._finish(opt_ml, exit_status, ending, time.monotonic() - started + trained_seconds)
+        return self._finish(opt_ml, exit_status, ending, time.monotonic() - started)
 
     def _prepare(self, spec: ContainerSpec, opt_ml: OptMl) -> None:
         self._on_phase(self._phase)

@@ -137,7 +137,7 @@ def progress(job: Resource, now: float) -> Progress:
         ending = phase
     elif any(one["Status"] == SecondaryStatus.STOPPING.value for one in transitions):
         ending = stop_ending(job) or SecondaryStatus.MAX_RUNTIME_EXCEEDED
-    return Progress(phase=phase, ending=ending, training_seconds=_seconds_in(job, {SecondaryStatus.TRAINING}, now))
+    return Progress(phase=phase, ending=ending, running_seconds=_seconds_in(job, _WITH_MACHINE, now))
 
 
 def stop_ending(job: Resource) -> SecondaryStatus | None:
@@ -178,7 +178,7 @@ def may_restart(job: Resource, now: float) -> bool:
     return (
         job.document.get("restart_count", 0) < max_attempts
         and job.status == TrainingJobStatus.IN_PROGRESS.value
-        and _seconds_in(job, {SecondaryStatus.TRAINING}, now) < max_seconds
+        and _seconds_in(job, _WITH_MACHINE, now) < max_seconds
     )
 
 

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from seatrial.contract.failure import client_failure_reason, internal_failure_reason
+from seatrial.contract.failure import internal_failure_reason
 from seatrial.contract.statuses import (
     PREPARING_MESSAGE,
     TRAINING_TRANSITIONS,
+    UNFINISHED_TRAINING_STATUSES,
     SecondaryStatus,
-    TrainingJobStatus,
     is_final,
 )
-from seatrial.core.errors import InternalError, SeatrialError
-from seatrial.engines.base import CONTAINER_LOST, ENGINE_NOT_READY
+from seatrial.core.errors import SeatrialError
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.failure_reasons import failure_reason_of, is_internal
 from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.training import ATTEMPT_ENDINGS, TrainingJob, TrainingResult
 from seatrial.platform.store.resources import Kind, MissingError, Resource, ResourceStore
@@ -34,9 +35,9 @@ LOG = logging.getLogger(__name__)
 RESTART_DELAY_SECONDS = 1.0
 RESTART_DELAY_MAX_SECONDS = 60.0
 """An engine that is being restarted must not use up all attempts within a second (UNVERIFIED: AWS names no time)."""
+_END_RETRY_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 _UNSTARTED = frozenset({SecondaryStatus.STARTING, SecondaryStatus.PENDING})
-_ENDED = frozenset({TrainingJobStatus.COMPLETED, TrainingJobStatus.FAILED, TrainingJobStatus.STOPPED})
 
 
 @dataclass(slots=True)
@@ -49,6 +50,10 @@ class _Running:
     """``None`` while it waits."""
     wait_limit: threading.Timer | None = None
     """Stops it when ``MaxWaitTimeInSeconds`` is used up."""
+
+    def cancel_wait_limit(self) -> None:
+        if self.wait_limit is not None:
+            self.wait_limit.cancel()
 
 
 Prepare = Callable[[Resource, Callable[[SecondaryStatus], None]], "PreparedJob"]
@@ -87,6 +92,7 @@ class TrainingRunner:
         store: Where jobs are.
         prepare: Makes a stored job ready to run; gets the function that writes its phases.
         queue: Starts them.
+        remove_files: Removes what a job has left on this machine.
         restart_delay_seconds: Before the first attempt of ``RetryStrategy``; each further one waits twice as long.
     """
 
@@ -95,9 +101,11 @@ class TrainingRunner:
         store: ResourceStore,
         prepare: Prepare,
         queue: JobQueue,
+        remove_files: Callable[[str], None] = lambda _name: None,
         *,
         restart_delay_seconds: float = RESTART_DELAY_SECONDS,
     ) -> None:
+        self._remove_files = remove_files
         self._restart_delay_seconds = restart_delay_seconds
         self._store = store
         self._prepare = prepare
@@ -107,9 +115,8 @@ class TrainingRunner:
 
     def unfinished(self) -> list[Resource]:
         """The jobs that an earlier platform process left, or that this one has."""
-        return self._store.all_with_status(
-            Kind.TRAINING_JOB, TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value
-        )
+        statuses = sorted(status.value for status in UNFINISHED_TRAINING_STATUSES)
+        return self._store.all_with_status(Kind.TRAINING_JOB, *statuses)
 
     def recover(self) -> None:
         """Take on what an earlier platform process left: containers are found again, what has none waits again."""
@@ -168,25 +175,40 @@ class TrainingRunner:
             return record.enter(record.with_details(job, now, stop_ending=ending.value), SecondaryStatus.STOPPING, now)
 
         self._write(name, stopping)
+        self._request_stop(name, ending)
+
+    def _request_stop(self, name: str, ending: SecondaryStatus) -> None:
         with self._lock:
             running = self._running.get(name)
         if running is None:
             return
         running.stop_requested.set()
         if self._queue.withdraw(name):
-            self._end_unstarted(name)
+            self._end_unstarted(name, running)
         elif running.job is not None:
             running.job.stop(ending)
 
+    def forget(self, name: str) -> None:
+        """A job that had ended was deleted: what it could not upload goes with it."""
+        self._remove_files(name)
+
     def close(self) -> None:
-        """Stop the jobs that run and wait for their ends; those that wait are left to ``recover``."""
-        waiting = self._queue.clear()
-        for name in waiting:
-            self._forget(name)
+        """Stop the jobs that run and wait for their ends; those that wait, or come now, are left to ``recover``.
+
+        May be called from any thread, and again.
+        """
+        for name in self._queue.close():
+            try:
+                self.stop(name)
+            except MissingError:  # it has ended and was deleted just now
+                pass
+            except (sqlite3.Error, OSError) as error:  # a full disk keeps no container running
+                LOG.warning("the stop of training job %s cannot be written: %s", name, error)
+                self._request_stop(name, SecondaryStatus.STOPPED)
         with self._lock:
-            names = list(self._running)
-        for name in names:
-            self.stop(name)
+            waiting = list(self._running.values())
+        for running in waiting:
+            running.cancel_wait_limit()
         self._queue.join()
 
     def _limit_wait(self, name: str, running: _Running) -> None:
@@ -205,15 +227,15 @@ class TrainingRunner:
         with contextlib.suppress(MissingError):
             self.stop(name, ending)
 
-    def _forget(self, name: str) -> None:
+    def _forget(self, name: str, running: _Running) -> None:
+        running.cancel_wait_limit()
         with self._lock:
-            running = self._running.pop(name, None)
-        if running is not None and running.wait_limit is not None:
-            running.wait_limit.cancel()
+            if self._running.get(name) is running:  # the name may be that of another job by now
+                del self._running[name]
 
-    def _end_unstarted(self, name: str) -> None:
+    def _end_unstarted(self, name: str, running: _Running) -> None:
         self._write(name, lambda job, now: record.enter(job, record.stop_ending(job) or SecondaryStatus.STOPPED, now))
-        self._forget(name)
+        self._forget(name, running)
 
     def _run(self, name: str, running: _Running) -> None:
         running.is_started = True
@@ -223,18 +245,19 @@ class TrainingRunner:
             pass  # deleted meanwhile, which the service allows of ended jobs only
         except SeatrialError as error:  # the job has ended by now, or could not be prepared
             LOG.warning("training job %s: %s", name, error.sentence())
-            self._fail(name, _reason_of(error)[0])
+            self._fail(name, failure_reason_of(error))
         except BaseException as error:
             self._fail(name, internal_failure_reason(f"{type(error).__name__}: {error}"))
             raise
         finally:
-            self._forget(name)
+            self._forget(name, running)
 
     def _run_to_end(self, name: str, running: _Running) -> None:
         """One attempt after the other, until one ends the job."""
         while (stored := self._store.find(Kind.TRAINING_JOB, name)) is not None:
-            if running.stop_requested.is_set() and not record.has_begun(stored):
-                self._end_unstarted(name)
+            is_stopped = record.secondary_status(stored) is SecondaryStatus.STOPPING
+            if (is_stopped or running.stop_requested.is_set()) and not record.has_begun(stored):
+                self._end_unstarted(name, running)
                 return
             if self._attempt(stored, running):
                 return
@@ -248,8 +271,8 @@ class TrainingRunner:
         try:
             result = prepared.run()
         except Exception as error:
-            reason, is_internal = _reason_of(error)
-            if is_internal and self._begin_restart(name, reason):
+            reason = failure_reason_of(error)
+            if is_internal(reason) and self._begin_restart(name, reason):
                 LOG.warning("training job %s is started again: %s", name, reason)
                 return not self._begin_anew(name, running, prepared)
             if not isinstance(error, SeatrialError):
@@ -331,7 +354,7 @@ class TrainingRunner:
 
     def _enter(self, name: str, phase: SecondaryStatus) -> None:
         """A phase that is not the last; one that a stop has overtaken is passed over."""
-        if not TRAINING_TRANSITIONS[phase]:
+        if is_final(phase):
             return
 
         def entered(job: Resource, now: float) -> Resource:
@@ -361,15 +384,27 @@ class TrainingRunner:
             }
             return record.enter(record.with_details(job, now, **details), ending, now)
 
-        self._write(name, finished)
+        self._write_end(name, finished)
 
     def _fail(self, name: str, reason: str) -> None:
         def failed(job: Resource, now: float) -> Resource:
-            if TrainingJobStatus(job.status) in _ENDED:
+            if job.status not in UNFINISHED_TRAINING_STATUSES:
                 return job
             return record.enter(record.with_details(job, now, failure_reason=reason), SecondaryStatus.FAILED, now)
 
-        self._write(name, failed)
+        self._write_end(name, failed)
+
+    def _write_end(self, name: str, change: Callable[[Resource, float], Resource]) -> None:
+        """As ``_write``; whoever waits for the end would wait for ever when a full disk kept it from being written."""
+        for pause_seconds in _END_RETRY_SECONDS:
+            try:
+                self._write(name, change)
+            except (sqlite3.Error, OSError) as error:
+                LOG.warning("the end of training job %s cannot be written, and is tried again: %s", name, error)
+                time.sleep(pause_seconds)
+            else:
+                return
+        self._write(name, change)
 
     def _write(self, name: str, change: Callable[[Resource, float], Resource]) -> None:
         now = time.time()
@@ -378,12 +413,3 @@ class TrainingRunner:
 
 def _all_metrics(job: Resource, metrics: list[dict[str, object]]) -> list[dict[str, object]]:
     return record.merge_metrics(job.document.get("metrics") or [], metrics)
-
-
-def _reason_of(error: Exception) -> tuple[str, bool]:
-    """``FailureReason`` of an attempt that ended so, and whether it is an InternalServerError."""
-    if not isinstance(error, SeatrialError):
-        return internal_failure_reason(f"{type(error).__name__}: {error}"), True
-    if isinstance(error, InternalError) or error.code in {ENGINE_NOT_READY, CONTAINER_LOST}:
-        return internal_failure_reason(error.sentence()), True
-    return client_failure_reason(error.sentence()), False

@@ -28,6 +28,7 @@ DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
 """A segment is full when it holds as much; the line that fills it is its last."""
 DEFAULT_MAX_SEGMENTS = 16
 """Beyond so many, a stream loses its oldest segment: 1 GiB of log is kept."""
+_CLOSED = -1
 
 
 def clock_ms() -> int:
@@ -56,6 +57,8 @@ class LogWriter:
 
     def write(self, message: str) -> None:
         """Append one event with the present time; readers see it when this returns.
+
+        After every writer of the stream was closed it goes nowhere: what a container says after its end is no log.
 
         Args:
             message: Without its final newline; one that is longer than ``MAX_MESSAGE_BYTES`` becomes several events.
@@ -161,10 +164,15 @@ class StreamFile:
             self._last_ms = events[-1][0]
 
     def close(self) -> None:
+        """Let the file go: its number will be another file's. A second call does nothing, and so does any write."""
         with self._lock:
-            os.close(self._file)
+            file, self._file = self._file, _CLOSED
+            if file != _CLOSED:
+                os.close(file)
 
     def _write(self, lines: bytes) -> None:
+        if self._file == _CLOSED:
+            return
         if self._size >= self._segment_bytes:
             self._rotate()
         written = 0

@@ -46,9 +46,14 @@ _MIGRATIONS = (_FIRST_SCHEMA, _INDEXES_OF_LISTS)
 """What makes each schema of the one before it."""
 SCHEMA_VERSION = len(_MIGRATIONS)
 
+_IDLE_CONNECTIONS = 8
+"""How many are kept open for the next user: each holds two descriptors and its own cache of pages."""
+
 
 class Database:
     """Connections to one file; safe for use by many threads.
+
+    A connection is lent for a moment, not kept by a thread: threads come and go with the jobs.
 
     Args:
         path: The file; made with its directory if need be.
@@ -60,8 +65,9 @@ class Database:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._path = path
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._pool_lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._max_idle = _IDLE_CONNECTIONS
         self._write_lock = threading.Lock()
         try:
             with self.write() as connection:
@@ -93,22 +99,39 @@ class Database:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    def read(self) -> sqlite3.Connection:
-        """This thread's connection; outside of ``write`` it sees the last committed state."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees the last committed state; fetch what you need before you give it back."""
+        with self._pool_lock:
+            connection = self._idle.pop() if self._idle else None
         if connection is None:
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
-            self._connections.append(connection)
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            self._take_back(connection)
+
+    def _take_back(self, connection: sqlite3.Connection) -> None:
+        with self._pool_lock:
+            if len(self._idle) < self._max_idle and not connection.in_transaction:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=30)
+        try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            self._local.connection = connection
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction: committed at the end, rolled back by an exception."""
-        with self._write_lock:
-            connection = self.read()
+        with self._write_lock, self.read() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -118,8 +141,8 @@ class Database:
             connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Close every thread's connection."""
-        for connection in self._connections:
+        """Keep no connection open any more; one that is lent is closed when it comes back."""
+        with self._pool_lock:
+            idle, self._idle, self._max_idle = self._idle, [], 0
+        for connection in idle:
             connection.close()
-        self._connections.clear()
-        self._local = threading.local()

@@ -11,7 +11,7 @@ import asyncio
 import enum
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,7 +93,8 @@ class ResourceStore:
             _write_tags(connection, resource.arn, tags or {})
 
     def find(self, kind: Kind, name: str) -> Resource | None:
-        return _find(self._database.read(), kind, name)
+        with self._database.read() as connection:
+            return _find(connection, kind, name)
 
     def update(self, kind: Kind, name: str, change: Callable[[Resource], Resource]) -> Resource:
         """Replace a resource by what ``change`` makes of it, in one transaction; what it raises changes nothing.
@@ -139,29 +140,32 @@ class ResourceStore:
     def list_page(self, kind: Kind, query: Query) -> list[Resource]:
         """The resources that a query asks for, in its order."""
         text, values = render_query(kind.value, query, _COLUMNS)
-        return [_resource(row) for row in self._database.read().execute(text, values)]
+        with self._database.read() as connection:
+            rows = connection.execute(text, values).fetchall()
+        return [_resource(row) for row in rows]
 
     def has_name_in_any_case(self, kind: Kind, name: str) -> bool:
         """Whether a kind has a resource whose name differs in the case of ASCII letters at most."""
         text = "SELECT 1 FROM resource WHERE kind = ? AND name = ? COLLATE NOCASE LIMIT 1"
-        return self._database.read().execute(text, (kind.value, name)).fetchone() is not None
+        with self._database.read() as connection:
+            return connection.execute(text, (kind.value, name)).fetchone() is not None
 
     def all_with_status(self, kind: Kind, *statuses: str) -> list[Resource]:
         """Every resource of a kind that has one of these statuses, oldest first."""
         marks = ", ".join("?" * len(statuses))
-        rows = self._database.read().execute(
-            f"SELECT {_COLUMNS} FROM resource WHERE kind = ? AND status IN ({marks}) ORDER BY created_at, name",  # noqa: S608
-            (kind.value, *statuses),
-        )
+        text = f"SELECT {_COLUMNS} FROM resource WHERE kind = ? AND status IN ({marks}) ORDER BY created_at, name"  # noqa: S608
+        with self._database.read() as connection:
+            rows = connection.execute(text, (kind.value, *statuses)).fetchall()
         return [_resource(row) for row in rows]
 
     def has_arn(self, arn: str) -> bool:
-        return self._database.read().execute("SELECT 1 FROM resource WHERE arn = ?", (arn,)).fetchone() is not None
+        with self._database.read() as connection:
+            return _has_arn(connection, arn)
 
     def tags(self, arn: str) -> dict[str, str]:
         """Key → value, sorted by key."""
-        rows = self._database.read().execute("SELECT key, value FROM tag WHERE arn = ? ORDER BY key", (arn,))
-        return dict(rows.fetchall())
+        with self._database.read() as connection:
+            return dict(connection.execute("SELECT key, value FROM tag WHERE arn = ? ORDER BY key", (arn,)).fetchall())
 
     def add_tags(
         self, arn: str, tags: Mapping[str, str], check: Callable[[Mapping[str, str]], None] = lambda _: None
@@ -169,14 +173,18 @@ class ResourceStore:
         """Add or replace tags.
 
         Args:
-            arn: Whose.
+            arn: Whose; that it is there is looked at in the same transaction.
             tags: Key → value.
             check: Gets all tags as they would be; what it raises keeps them as they are.
 
         Returns:
             All tags, as ``tags``.
+
+        Raises:
+            MissingError: no resource has that ARN.
         """
         with self._database.write() as connection:
+            _require_arn(connection, arn)
             _write_tags(connection, arn, tags)
             rows = connection.execute("SELECT key, value FROM tag WHERE arn = ? ORDER BY key", (arn,))
             result: dict[str, str] = dict(rows.fetchall())
@@ -184,8 +192,13 @@ class ResourceStore:
         return result
 
     def delete_tags(self, arn: str, keys: list[str]) -> None:
-        """Remove tags; keys that are not there are passed over."""
+        """Remove tags; keys that are not there are passed over.
+
+        Raises:
+            MissingError: no resource has that ARN.
+        """
         with self._database.write() as connection:
+            _require_arn(connection, arn)
             connection.executemany("DELETE FROM tag WHERE arn = ? AND key = ?", [(arn, key) for key in keys])
 
     async def wait_for_change(self, resource: Resource, timeout_seconds: float) -> None:
@@ -199,6 +212,10 @@ class ResourceStore:
             return
         finally:
             self._changes.forget(resource.kind, resource.name, waiting)
+
+    def wake_all(self) -> None:
+        """Let every ``wait_for_change`` return; may be called from any thread."""
+        self._changes.announce_all()
 
 
 class Changes:
@@ -227,8 +244,19 @@ class Changes:
         """Wake everybody who waits for this resource."""
         with self._lock:
             futures = self._waiting.pop((kind, name), [])
-        for future in futures:
-            future.get_loop().call_soon_threadsafe(_finish, future)
+        _wake(futures)
+
+    def announce_all(self) -> None:
+        """Wake everybody."""
+        with self._lock:
+            futures = [future for waiting in self._waiting.values() for future in waiting]
+            self._waiting.clear()
+        _wake(futures)
+
+
+def _wake(futures: Iterable[asyncio.Future[None]]) -> None:
+    for future in futures:
+        future.get_loop().call_soon_threadsafe(_finish, future)
 
 
 def _finish(future: asyncio.Future[None]) -> None:
@@ -242,6 +270,15 @@ def _find(connection: sqlite3.Connection, kind: Kind, name: str) -> Resource | N
         (kind.value, name),
     ).fetchone()
     return None if row is None else _resource(row)
+
+
+def _has_arn(connection: sqlite3.Connection, arn: str) -> bool:
+    return connection.execute("SELECT 1 FROM resource WHERE arn = ?", (arn,)).fetchone() is not None
+
+
+def _require_arn(connection: sqlite3.Connection, arn: str) -> None:
+    if not _has_arn(connection, arn):
+        raise MissingError(arn)
 
 
 def _row(resource: Resource) -> tuple[object, ...]:

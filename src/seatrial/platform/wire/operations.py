@@ -58,6 +58,8 @@ class Declaration:
     only: Mapping[str, tuple[object, ...]] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     """Declared paths of which just these values are emulated; any other is refused. Of a refused path, the values that
     ask for nothing."""
+    extensions: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    """Paths to what is taken there beyond the model's pattern."""
     note: str = ""
     """A sentence for the reference page."""
 

@@ -20,6 +20,7 @@ from typing import NoReturn, TypeAlias
 from urllib.parse import quote
 
 from seatrial.platform.wire.identify import Credential, Identified, read_credential
+from seatrial.platform.wire.numbers import parse_digits
 from seatrial.platform.wire.refusals import Refusal, authentication_error
 from seatrial.platform.wire.request import WireRequest
 
@@ -184,15 +185,15 @@ def _read_presigned(request: WireRequest, refuse: _Refuse) -> _Claim:
     missing = [name for name in ("X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders") if not query.get(name)]
     if missing:
         refuse(Refusal.INCOMPLETE, f"Query-string authentication requires {', '.join(missing)}.")
-    expires = query.get("X-Amz-Expires", "900")
-    if not (expires.isascii() and expires.isdigit() and 1 <= int(expires[:9]) <= PRESIGNED_LIFETIME_LIMIT_SECONDS):
+    expires = parse_digits(query.get("X-Amz-Expires", "900"))
+    if expires is None or not 1 <= expires <= PRESIGNED_LIFETIME_LIMIT_SECONDS:
         refuse(Refusal.INCOMPLETE, "X-Amz-Expires must be between 1 and 604800 seconds")
     claim = _Claim(
         credential=_read_scope(request, query["X-Amz-Date"], refuse),
         signed_headers=tuple(query["X-Amz-SignedHeaders"].lower().split(";")),
         signature=query["X-Amz-Signature"],
         signed_at=query["X-Amz-Date"],
-        expires_seconds=int(expires),
+        expires_seconds=expires,
         session_token=query.get("X-Amz-Security-Token"),
     )
     _check_signed_headers(request, claim.signed_headers, refuse)

@@ -10,7 +10,9 @@ import base64
 import datetime
 import hashlib
 import hmac
+from dataclasses import replace
 
+from seatrial.platform.wire.numbers import parse_digits
 from seatrial.platform.wire.refusals import Refusal, authentication_error
 from seatrial.platform.wire.request import WireRequest
 from seatrial.platform.wire.signing import CLOCK_SKEW, FindKey, SecretKey, Signature
@@ -69,16 +71,24 @@ def verify_v2(
         raise authentication_error(Refusal.UNKNOWN_KEY, protocol="rest-xml")
     if key.expires_at is not None and key.expires_at <= now:
         raise authentication_error(Refusal.EXPIRED_TOKEN, protocol="rest-xml")
-    expected = sign_v2(key, string_to_sign(request, date=date, host_bucket=host_bucket))
-    if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass")):
+    found = signature.encode("utf-8", "surrogatepass")
+    texts = [string_to_sign(form, date=date, host_bucket=host_bucket) for form in _forms(request)]
+    if not any(hmac.compare_digest(sign_v2(key, text).encode(), found) for text in texts):
         raise authentication_error(Refusal.MISMATCH, protocol="rest-xml")
     return Signature(access_key_id=access_key_id)
 
 
+def _forms(request: WireRequest) -> list[WireRequest]:
+    """A request as it came; botocore signs ``/bucket/`` where it sends ``/bucket``, and S3 takes that."""
+    is_bucket = request.path.count("/") == 1 and request.path != "/"
+    return [request, replace(request, path=f"{request.path}/")] if is_bucket else [request]
+
+
 def _check_expires(expires: str, now: datetime.datetime) -> None:
-    if not (expires.isascii() and expires.isdigit() and len(expires) < 12):
+    expires_at = parse_digits(expires)
+    if expires_at is None:
         raise authentication_error(Refusal.MISSING, protocol="rest-xml")
-    if now.timestamp() > int(expires):
+    if now.timestamp() > expires_at:
         raise authentication_error(Refusal.EXPIRED, protocol="rest-xml")
 
 

@@ -24,7 +24,9 @@ from __future__ import annotations
 
 import datetime
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from seatrial.platform.wire.errors import validation_error
@@ -36,12 +38,16 @@ if TYPE_CHECKING:
 _Found: TypeAlias = "Iterator[tuple[str, Any, str]]"
 """Path, value and broken constraint of each error."""
 
+_NO_EXTENSIONS: Mapping[str, str] = MappingProxyType({})
+_PATTERN_RULE = "Member must satisfy regular expression pattern: "
 _NOT_NULL = "Member must not be null"
 _SENSITIVE = object()
 """Stands for a value that no message may show."""
 
 
-def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
+def validate(
+    operation: OperationModel, parameters: Mapping[str, Any], *, extensions: Mapping[str, str] = _NO_EXTENSIONS
+) -> None:
     """Check parameters against the model: required, length, range, pattern, enum, keys and values, sizes, unions.
 
     What the service requires beyond the model (``ResourceConfig`` of a container training job, §6.4) stays
@@ -50,21 +56,36 @@ def validate(operation: OperationModel, parameters: Mapping[str, Any]) -> None:
     Args:
         operation: botocore's model of it.
         parameters: From ``protocols.parse_request``, so their types are right.
+        extensions: Paths such as ``InputDataConfig[].ChannelName``, and what we take there beyond the model's pattern.
 
     Raises:
         ServiceError: ValidationException, or the code that the service has for it.
     """
-    broken = list(find_violations(operation, parameters))
+    broken = find_violations(operation, parameters, extensions=extensions)
     if broken:
         raise validation_error(render_violations(broken), service=operation.service_model.service_name)
 
 
-def find_violations(operation: OperationModel, parameters: Mapping[str, Any]) -> list[str]:
+def find_violations(
+    operation: OperationModel, parameters: Mapping[str, Any], *, extensions: Mapping[str, str] = _NO_EXTENSIONS
+) -> list[str]:
     """Every broken constraint as AWS words it, ``Value … failed to satisfy constraint: …``."""
     if operation.input_shape is None:
         return []
-    found = _check_structure(operation.input_shape, parameters, "")
-    return [f"Value {_quote(value)}at '{path}' failed to satisfy constraint: {broken}" for path, value, broken in found]
+    taken = [(_path_pattern(path), re.compile(pattern)) for path, pattern in extensions.items()]
+    return [
+        f"Value {_quote(value)}at '{path}' failed to satisfy constraint: {broken}"
+        for path, value, broken in _check_structure(operation.input_shape, parameters, "")
+        if not (
+            broken.startswith(_PATTERN_RULE) and any(at.fullmatch(path) and of.fullmatch(value) for at, of in taken)
+        )
+    ]
+
+
+def _path_pattern(path: str) -> re.Pattern[str]:
+    """Matches a declared path as messages write it: ``inputDataConfig.1.member.channelName``."""
+    parts = [(part.removesuffix("[]"), part.endswith("[]")) for part in path.split(".")]
+    return re.compile(r"\.".join(lower_camel(name) + (r"\.\d+\.member" if is_list else "") for name, is_list in parts))
 
 
 def render_violations(broken: list[str]) -> str:
@@ -198,7 +219,7 @@ def _range_violations(metadata: Mapping[str, Any], value: float) -> list[str]:
 
 
 def _pattern_rule(pattern: str) -> str:
-    return f"Member must satisfy regular expression pattern: {pattern}"
+    return f"{_PATTERN_RULE}{pattern}"
 
 
 def _enum_rule(values: list[str]) -> str:

@@ -16,6 +16,7 @@ estimator = Estimator(
     role=sagemaker.get_execution_role(),
     instance_type="ml.m5.large",
     instance_count=1,
+    base_job_name="decision-trees",
     hyperparameters={"max_leaf_nodes": 5},
     metric_definitions=[{"Name": "accuracy", "Regex": r"accuracy[:=] ?([0-9.]+)"}],
     environment={"VOYAGE": "first"},

@@ -91,13 +91,14 @@ def test_job_waits_for_memory_that_another_program_frees(monkeypatch: pytest.Mon
     queue.join()
 
 
-def test_cleared_queue_starts_nothing_more() -> None:
+def test_closed_queue_starts_nothing_more() -> None:
     queue = JobQueue(Capacity(max_jobs=1))
     jobs = Jobs(queue)
     for name in "abc":
         jobs.submit(name)
 
-    assert queue.clear() == {"b", "c"}
+    assert queue.close() == {"a"}
+    assert not jobs.submit("d")
     jobs.end_all()
     queue.join()
     assert jobs.started == ["a"]

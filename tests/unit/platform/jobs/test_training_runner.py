@@ -1,5 +1,6 @@
 """The runner: phases written, stops at every moment, places, what a death leaves."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.contract.failure import INTERNAL_ERROR_REASON
 from seatrial.contract.statuses import SecondaryStatus
-from seatrial.core.errors import EngineError
+from seatrial.core.errors import ContractError, EngineError
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs import training_runner
 from seatrial.platform.jobs.capacity import Capacity
 from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
@@ -50,6 +51,7 @@ class Bench:
         self.program: Program = lambda _: 0
         self.engine: FakeEngine | None = None
         self.failure: Exception | None = None
+        self.prepared_class = Prepared
         self._directory = directory
         self._capacity = Capacity(max_jobs=max_jobs)
         self.restart()
@@ -60,7 +62,7 @@ class Bench:
     def _prepare(self, stored: Resource, on_phase: Callable[[SecondaryStatus], None]) -> PreparedJob:
         if self.failure is not None:
             raise self.failure
-        return Prepared(self.engine or FakeEngine({"tree": self.program}), self._directory, on_phase)
+        return self.prepared_class(self.engine or FakeEngine({"tree": self.program}), self._directory, on_phase)
 
     def create(self, name: str, **members: object) -> None:
         self.store.insert(record.new_training_job(name, f"arn:{name}", {**REQUEST, **members}, time.time()))
@@ -109,7 +111,8 @@ def test_job_that_cannot_start_fails_with_the_sentence(bench: Bench) -> None:
     bench.create("a")
     job = bench.wait_for("a", SecondaryStatus.FAILED)
 
-    assert job.document["failure_reason"] == f"{INTERNAL_ERROR_REASON} (no engine answers; start one)"
+    assert job.document["failure_reason"].startswith("InternalServerError: We encountered an internal error.")
+    assert "no engine answers; start one" in job.document["failure_reason"]
 
 
 def test_stop_while_training_is_stopping_at_once_and_stopped_in_the_end(bench: Bench) -> None:
@@ -171,6 +174,85 @@ def test_job_that_waits_when_the_platform_ends_runs_under_the_next_one(bench: Be
     bench.runner.recover()
     bench.wait_for("b", SecondaryStatus.COMPLETED)
     assert bench.phases("b") == ["Starting", "Pending", "Downloading", "Training", "Uploading", "Completed"]
+
+
+def test_stop_before_the_runner_knows_the_job_is_not_lost(bench: Bench) -> None:
+    bench.store.insert(record.new_training_job("a", "arn:a", REQUEST, time.time()))
+    bench.runner.stop("a")
+    bench.runner.submit("a")
+    bench.wait_for("a", SecondaryStatus.STOPPED)
+
+    assert bench.phases("a") == ["Starting", "Stopping", "Stopped"]
+
+
+def test_end_of_a_job_does_not_hide_the_next_one_of_its_name(bench: Bench) -> None:
+    ended, release = threading.Event(), threading.Event()
+
+    class Slow(Prepared):
+        def clean_up(self) -> None:
+            ended.set()
+            assert release.wait(30)
+
+    bench.prepared_class = Slow
+    bench.create("a")
+    assert ended.wait(30)
+    bench.store.delete(Kind.TRAINING_JOB, "a")
+    bench.prepared_class = Prepared
+    entered = threading.Event()
+
+    def program(container: FakeContainer) -> int:
+        entered.set()
+        container.terminated.wait(30)
+        return 0
+
+    bench.program = program
+    bench.create("a")
+    release.set()
+    assert entered.wait(30)
+    bench.runner.stop("a")
+
+    bench.wait_for("a", SecondaryStatus.STOPPED)
+
+
+def test_program_that_is_not_there_fails_as_on_the_service(bench: Bench) -> None:
+    bench.failure = ContractError("program-not-found", "there is no program '/no/such'")
+    bench.create("a")
+    job = bench.wait_for("a", SecondaryStatus.FAILED)
+
+    assert job.document["failure_reason"] == "AlgorithmError: , exit code: 127"
+
+
+def test_end_is_written_when_the_disk_has_room_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_runner, "_END_RETRY_SECONDS", (0.01,) * 100)
+    is_full = threading.Event()
+    update = bench.store.update
+    refused: list[str] = []
+
+    def update_or_fail(kind: Kind, name: str, change: Callable[[Resource], Resource]) -> Resource:
+        if is_full.is_set() and len(refused) < 3:
+            refused.append(name)
+            raise sqlite3.OperationalError("database or disk is full")
+        return update(kind, name, change)
+
+    def program(_container: FakeContainer) -> int:
+        is_full.set()
+        return 0
+
+    class Ended(Prepared):
+        def run(self) -> TrainingResult:
+            try:
+                return super().run()
+            except sqlite3.OperationalError:
+                raise EngineError("engine-refused", "the disk is full") from None
+
+    monkeypatch.setattr(bench.store, "update", update_or_fail)
+    bench.prepared_class = Ended
+    bench.program = program
+    bench.create("a")
+    job = bench.wait_for("a", SecondaryStatus.FAILED, SecondaryStatus.COMPLETED)
+
+    assert job.status == "Failed"
+    assert len(refused) == 3
 
 
 def test_fault_of_ours_is_tried_as_often_as_asked_for(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from seatrial.platform.logs.replay import ReplayedLog
 from seatrial.platform.logs.store import LogStore
 
 GROUP, STREAM = "group", "stream"
-lines = st.lists(st.text(st.characters(exclude_characters="\n"), max_size=20), max_size=30)
+lines = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=20), max_size=30)
 
 
 def messages(store: LogStore) -> list[str]:

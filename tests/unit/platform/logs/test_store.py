@@ -75,6 +75,22 @@ def test_write_is_readable_at_once_and_after_a_restart(store: LogStore, tmp_path
     assert read_all(again, "job/algo-1-1680535238") == ["first\t\x1b[1m", "second"]
 
 
+def test_late_write_reaches_no_other_file(store: LogStore, tmp_path: Path) -> None:
+    """Issue 3: a line that came after the stream was closed was written into whatever file had got its number."""
+    writer = store.open_stream(GROUP, "late")
+    writer.write("in time")
+    writer.close()
+    others = [(tmp_path / f"other-{number}").open("wb") for number in range(8)]
+    writer.write("late")
+    writer.write_events([(2_000_000_000_000, "late")])
+    writer.close()
+    for other in others:
+        other.close()
+
+    assert [path.name for path in tmp_path.glob("other-*") if path.stat().st_size] == []
+    assert read_all(store, "late") == ["in time"]
+
+
 def test_write_of_a_long_message_makes_several_events_of_one_time(store: LogStore) -> None:
     with store.open_stream(GROUP, "s") as writer:
         writer.write("x" * (256 * 1024 + 5))

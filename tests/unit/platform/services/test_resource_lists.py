@@ -43,7 +43,8 @@ JOBS = [job("b", 1), job("a", 2, "Failed"), job("c", 2, modified=9), job("d", 0,
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database = Database(tmp_path_factory.mktemp("store") / "state.db")
-    database.read().execute("PRAGMA synchronous = OFF")  # thousands of transactions, none of which has to last
+    with database.read() as connection:  # which every write gets again
+        connection.execute("PRAGMA synchronous = OFF")  # thousands of transactions, none of which has to last
     yield database
     database.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import threading
 from dataclasses import replace
@@ -168,7 +169,8 @@ def test_page_reads_the_documents_of_its_rows_only(path: Path) -> None:
         ):
             query = Query(conditions=(condition,), order_by=column, limit=2, after=("", ""))
             text, values = render_query(KIND.value, query, "document")
-            plan = [row[3] for row in database.read().execute(f"EXPLAIN QUERY PLAN {text}", values)]
+            with database.read() as connection:
+                plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", values)]
             assert "USING COVERING INDEX" in plan[1], plan
     database.close()
 
@@ -242,3 +244,52 @@ def test_open_a_newer_schema_is_refused(path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         Database(path)
     assert caught.value.code == "store-newer"
+
+
+def test_tags_of_what_is_gone_are_refused_and_not_inherited(store: ResourceStore) -> None:
+    """Issue 3: the ARN was looked up before the transaction; a delete in between left tags to the next one."""
+    store.insert(job("a"), {"k": "1"})
+    store.delete(KIND, "a")
+    for change in (lambda: store.add_tags("arn:a", {"b": "2"}), lambda: store.delete_tags("arn:a", ["k"])):
+        with pytest.raises(MissingError):
+            change()
+    store.insert(job("a"))
+
+    assert store.tags("arn:a") == {}
+
+
+def test_threads_that_have_ended_leave_no_connection(store: ResourceStore, path: Path) -> None:
+    """Issue 3: every job's thread left two descriptors, so that a platform died after some five hundred jobs."""
+
+    def open_files() -> int:
+        return sum(
+            os.path.realpath(f"/dev/fd/{number}").startswith(os.path.realpath(path))
+            for number in os.listdir("/dev/fd")
+            if number.isdigit()
+        )
+
+    def work(number: int) -> None:
+        store.insert(job(f"job-{number}"))
+        assert store.find(KIND, f"job-{number}") is not None
+
+    for number in range(30):
+        thread = threading.Thread(target=work, args=(number,))
+        thread.start()
+        thread.join()
+
+    assert open_files() <= 4
+
+
+def test_many_readers_at_once_leave_few_connections_and_a_failed_one_none(path: Path) -> None:
+    database = Database(path)
+    with contextlib.ExitStack() as readers:
+        connections = {id(readers.enter_context(database.read())) for _ in range(20)}
+    with pytest.raises(sqlite3.OperationalError), database.write() as connection:
+        connection.execute("no SQL")
+
+    assert len(connections) == 20
+    assert len(database._idle) <= 8
+    with database.write() as connection:
+        assert connection.in_transaction
+        database.close()
+    assert database._idle == []

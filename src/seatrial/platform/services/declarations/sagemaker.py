@@ -94,6 +94,7 @@ CREATE_TRAINING_JOB = _declare(
         "SessionChainingConfig": "",
         "StoppingCondition.MaxPendingTimeInSeconds": "",
     },
+    extensions={f"{_S3_SOURCE}.S3Uri": "file:///.+"},
     note="Every channel has to be read in File mode, be it by its own InputMode or by TrainingInputMode. "
     "An S3Uri may be `file://`, an extension of ours.",
 )

@@ -19,6 +19,7 @@ from seatrial.platform.services.s3.chunked import ChunkedDecoder, ChunkedError
 from seatrial.platform.services.s3.errors import S3Error
 from seatrial.platform.services.s3.requests import Receive, S3Request
 from seatrial.platform.wire.chunk_signatures import SIGNED, SIGNED_WITH_TRAILER, UNSIGNED_WITH_TRAILER, ChunkSignatures
+from seatrial.platform.wire.numbers import parse_digits
 
 BATCH_BYTES = 1 << 20
 """A body up to this size needs one visit to a thread; a larger one is written in such pieces."""
@@ -63,13 +64,14 @@ def read_promises(headers: Mapping[str, str], *, verifies_payload_hash: bool) ->
     encodings = [one.strip() for one in headers.get("content-encoding", "").split(",")]
     is_chunked = sha256.startswith("STREAMING-") or "aws-chunked" in encodings
     length = headers.get("x-amz-decoded-content-length" if is_chunked else "content-length", "")
-    if not length.isdigit():
+    size_bytes = parse_digits(length)
+    if size_bytes is None:
         raise S3Error("MissingContentLength")
-    if int(length) > PUT_MAX_BYTES:
+    if size_bytes > PUT_MAX_BYTES:
         raise S3Error("EntityTooLarge", ProposedSize=length, MaxSizeAllowed=str(PUT_MAX_BYTES))
     has_payload_hash = verifies_payload_hash and len(sha256) == 64
     return Promises(
-        size_bytes=int(length),
+        size_bytes=size_bytes,
         md5=_md5_of(headers.get("content-md5")),
         sha256=sha256 if has_payload_hash else None,
         checksums=checksums_of(headers),

@@ -22,6 +22,7 @@ from seatrial.platform.services.s3.objects import (
 from seatrial.platform.services.s3.requests import S3Request
 from seatrial.platform.services.s3.responses import S3Response, iso_date, xml_response
 from seatrial.platform.services.s3.xml import XmlError, document, element, tag
+from seatrial.platform.wire.numbers import INT_MAX, parse_digits
 
 _PAGE_MAX = 1000
 """Parts or uploads on one page. Source: Amazon S3 API reference, ListParts."""
@@ -205,12 +206,12 @@ def _wanted_parts(body: bytes) -> list[WantedPart]:
 
 
 def _wanted_part(part: ElementTree.Element) -> WantedPart:
-    number, etag = (part.findtext("PartNumber") or "").strip(), part.findtext("ETag")
-    if not number.isdigit() or len(number) > 9 or etag is None:
+    number, etag = parse_digits((part.findtext("PartNumber") or "").strip()), part.findtext("ETag")
+    if number is None or number > INT_MAX or etag is None:
         raise S3Error("MalformedXML")
     told = {name: part.findtext(f"Checksum{name}") for name in ALGORITHMS}
     return WantedPart(
-        number=int(number), etag=etag.strip(), checksums={name: value for name, value in told.items() if value}
+        number=number, etag=etag.strip(), checksums={name: value for name, value in told.items() if value}
     )
 
 

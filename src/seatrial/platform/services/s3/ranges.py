@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from seatrial.platform.services.s3.errors import S3Error
+from seatrial.platform.wire.numbers import parse_digits
 
-_ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_ONE_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
 
 
 def parse_range(header: str | None, size_bytes: int) -> tuple[int, int] | None:
@@ -20,14 +21,15 @@ def parse_range(header: str | None, size_bytes: int) -> tuple[int, int] | None:
     match = _ONE_RANGE.fullmatch(header.strip()) if header else None
     if header is None or match is None or (not match[1] and not match[2]):
         return None
-    if match[1]:
-        first = int(match[1])
-        last = min(int(match[2]), size_bytes - 1) if match[2] else size_bytes - 1
-        if match[2] and int(match[2]) < first:
-            return None
+    first, last = parse_digits(match[1]), parse_digits(match[2])
+    if first is None:  # the last bytes, as many as the second number says
+        first, last = max(0, size_bytes - (last or 0)), size_bytes - 1 if last else -1
+    elif last is None:
+        last = size_bytes - 1
+    elif last < first:
+        return None
     else:
-        first = max(0, size_bytes - int(match[2]))
-        last = size_bytes - 1 if int(match[2]) else -1
+        last = min(last, size_bytes - 1)
     if first >= size_bytes or last < first:
         raise S3Error("InvalidRange", RangeRequested=header, ActualObjectSize=str(size_bytes))
     return first, last - first + 1
@@ -40,7 +42,8 @@ def parse_copy_range(header: str, size_bytes: int) -> tuple[int, int]:
         S3Error: ``InvalidArgument`` or ``InvalidRange``.
     """
     match = _ONE_RANGE.fullmatch(header.strip())
-    if match is None or not match[1] or not match[2] or int(match[2]) < int(match[1]):
+    first, last = (parse_digits(match[1]), parse_digits(match[2])) if match else (None, None)
+    if first is None or last is None or last < first:
         raise S3Error(
             "InvalidArgument",
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
@@ -48,7 +51,6 @@ def parse_copy_range(header: str, size_bytes: int) -> tuple[int, int]:
             ArgumentName="x-amz-copy-source-range",
             ArgumentValue=header,
         )
-    first, last = int(match[1]), int(match[2])
     if last >= size_bytes:
         raise S3Error(
             "InvalidArgument",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.platform.services.s3.errors import S3Error
+from seatrial.platform.wire.numbers import INT_MAX, parse_digits
 from seatrial.platform.wire.signing import Signature
 
 Message = MutableMapping[str, Any]
@@ -79,11 +80,12 @@ class S3Request:
         text = self.query.get(name, "")
         if not text:
             return default
-        if not text.isascii() or not text.isdigit() or int(text) > 2_147_483_647:
+        number = parse_digits(text)
+        if number is None or number > INT_MAX:
             raise S3Error(
                 "InvalidArgument",
                 f"Argument {name} must be an integer between 0 and 2147483647",
                 ArgumentName=name,
                 ArgumentValue=text,
             )
-        return min(int(text), maximum)
+        return min(number, maximum)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seatrial.platform.services.handlers import Handler
-from seatrial.platform.store.resources import ResourceStore
+from seatrial.platform.store.resources import MissingError, ResourceStore
 from seatrial.platform.wire.errors import ServiceError, validation_error
 from seatrial.platform.wire.pagination import Listing, list_page
 
@@ -41,12 +42,18 @@ class Tags:
                     "ResourceLimitExceeded", f"A resource can have at most {MAX_TAGS} tags; found {len(tags)}.", 400
                 )
 
-        arn = self._known(request["ResourceArn"])
-        tags = self._store.add_tags(arn, {tag["Key"]: tag["Value"] for tag in request["Tags"]}, check)
+        with _missing_is_told():
+            tags = self._store.add_tags(
+                request["ResourceArn"], {tag["Key"]: tag["Value"] for tag in request["Tags"]}, check
+            )
         return {"Tags": _rendered(tags)}
 
     def list_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        tags = self._store.tags(self._known(request["ResourceArn"]))
+        arn = request["ResourceArn"]
+        with _missing_is_told():
+            if not self._store.has_arn(arn):
+                raise MissingError(arn)
+        tags = self._store.tags(arn)
         page = list_page(LISTING, tags.items(), {"MaxResults": MAX_TAGS, **request})
         response: dict[str, Any] = {"Tags": _rendered(dict(page.rows))}
         if page.next_token is not None:
@@ -54,13 +61,17 @@ class Tags:
         return response
 
     def delete_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        self._store.delete_tags(self._known(request["ResourceArn"]), request["TagKeys"])
+        with _missing_is_told():
+            self._store.delete_tags(request["ResourceArn"], request["TagKeys"])
         return {}
 
-    def _known(self, arn: str) -> str:
-        if not self._store.has_arn(arn):
-            raise validation_error(f"Resource does not exist: {arn}")
-        return arn
+
+@contextlib.contextmanager
+def _missing_is_told() -> Iterator[None]:
+    try:
+        yield
+    except MissingError as error:
+        raise validation_error(f"Resource does not exist: {error}") from error
 
 
 def _rendered(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from seatrial.contract.channel_paths import channel_files
 from seatrial.contract.instance_types import find_accelerator
 from seatrial.contract.names import training_job_arn
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
-from seatrial.contract.statuses import SecondaryStatus, TrainingJobStatus
+from seatrial.contract.statuses import UNFINISHED_TRAINING_STATUSES, SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import ChannelConfig
 from seatrial.core.errors import EngineError, SeatrialError
 from seatrial.engines.base import ContainerSpec, Engine
@@ -58,6 +58,9 @@ INTERRUPTIBLE = frozenset(
     }
 )
 """A job that has no machine yet loses it once it has one."""
+
+SLOW_OPERATIONS = frozenset({"CreateTrainingJob", "DeleteTrainingJob"})
+"""The first asks Docker for the image and lists all keys of a channel, the second removes what a job left on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ class TrainingJobs:
 
     def stop_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         job = self.find(request["TrainingJobName"])
-        if job.status not in {TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value}:
+        if job.status not in UNFINISHED_TRAINING_STATUSES:
             raise validation_error(f"The request was rejected because the training job is in status {job.status}.")
         self._runner.stop(job.name)
         return {}
@@ -171,7 +174,7 @@ class TrainingJobs:
 
     def delete_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         def check(job: Resource) -> None:
-            if job.status in {TrainingJobStatus.IN_PROGRESS.value, TrainingJobStatus.STOPPING.value}:
+            if job.status in UNFINISHED_TRAINING_STATUSES:
                 raise ServiceError(
                     "ResourceInUse",
                     f"The request was rejected because the training job is in status {job.status}.",
@@ -182,6 +185,7 @@ class TrainingJobs:
             self._store.delete(Kind.TRAINING_JOB, request["TrainingJobName"], check)
         except MissingError as error:
             raise validation_error(NOT_FOUND_MESSAGE) from error
+        self._runner.forget(request["TrainingJobName"])
         return {}
 
     def update_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,6 +223,9 @@ class TrainingJobs:
         try:
             engine = self._engine_for(image)
             engine.check_ready()
+        except SeatrialError as error:
+            raise validation_error(error.sentence()) from error
+        try:
             engine.check_image(ContainerSpec(image=image, arguments=("train",)))
         except EngineError as error:
             raise validation_error(f"Cannot find the requested image: {image}. {error.sentence()}") from error

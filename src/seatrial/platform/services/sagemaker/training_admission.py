@@ -10,12 +10,17 @@ from typing import Any
 
 from seatrial.contract.checkpoints import DEFAULT_LOCAL_PATH, check_local_path
 from seatrial.contract.environment_limits import check_training_environment
-from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS
+from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, MAX_RUNTIME_MAX_SECONDS
+from seatrial.contract.s3_uris import parse_s3_uri
 from seatrial.contract.training import check_hyperparameters
 from seatrial.core.errors import SeatrialError
-from seatrial.platform.wire.errors import not_emulated, validation_error
+from seatrial.objects.keys import KEY_MAX_BYTES
+from seatrial.platform.wire.errors import ServiceError, not_emulated, validation_error
+from seatrial.platform.wire.validation import lower_camel
 
 Request = Mapping[str, Any]
+
+_LONGEST_NAME = "output.tar.gz"
 
 REQUIRED_BY_THE_SERVICE = ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition")
 """Optional in the model because of serverless jobs; a job with a container needs them (§6.4)."""
@@ -29,15 +34,14 @@ def check_request(request: Request) -> None:
     """
     for member in REQUIRED_BY_THE_SERVICE:
         if member not in request:
-            path = member[0].lower() + member[1:]
-            raise validation_error(
-                f"1 validation error detected: Value null at '{path}' failed to satisfy constraint: "
-                "Member must not be null"
-            )
+            raise _one_error("null", lower_camel(member), "Member must not be null")
     if not request["AlgorithmSpecification"].get("TrainingImage"):
         raise validation_error("You must specify either an Algorithm Name or a Training Image.")
     _check_channels(request)
+    _check_resources(request)
     _check_spot(request)
+    _check_output(request)
+    _check_tags(request)
     try:
         check_hyperparameters(request.get("HyperParameters", {}))
         check_training_environment(request.get("Environment", {}))
@@ -69,12 +73,68 @@ def _check_channels(request: Request) -> None:
         name = channel["ChannelName"]
         if name in seen:
             raise validation_error(f"Duplicate channel name found in InputDataConfig: {name}")
+        if name in {".", ".."}:
+            raise validation_error(f"No directory of the container can have the name of channel {name!r}.")
         seen.add(name)
         mode = channel.get("InputMode") or job_mode or "File"
         if mode != "File":
             raise not_emulated("AlgorithmSpecification.TrainingInputMode", mode, why=f"channel {name} is read with it")
         if not channel["DataSource"].get("S3DataSource"):
             raise validation_error(f"The data source of channel {name} is missing.")
+
+
+def _check_resources(request: Request) -> None:
+    """Bounds that are not in botocore's model (§1.9, §6.4)."""
+    resources = request["ResourceConfig"]
+    for member in ("InstanceType", "InstanceCount"):
+        if member not in resources and "InstanceGroups" not in resources:
+            raise _one_error("null", f"resourceConfig.{lower_camel(member)}", "Member must not be null")
+    count = resources.get("InstanceCount", 1)
+    if count < 1:
+        raise _one_error(
+            f"'{count}'", "resourceConfig.instanceCount", "Member must have value greater than or equal to 1"
+        )
+    seconds = request["StoppingCondition"].get("MaxRuntimeInSeconds", 1)
+    if seconds > MAX_RUNTIME_MAX_SECONDS:
+        rule = f"Member must have value less than or equal to {MAX_RUNTIME_MAX_SECONDS}"
+        raise _one_error(f"'{seconds}'", "stoppingCondition.maxRuntimeInSeconds", rule)
+
+
+def _check_output(request: Request) -> None:
+    uri = request["OutputDataConfig"]["S3OutputPath"]
+    longest = f"{parse_s3_uri(uri).key}/{request['TrainingJobName']}/output/{_LONGEST_NAME}"
+    if "\0" in uri or len(longest.encode()) > KEY_MAX_BYTES:
+        raise validation_error(
+            f"S3OutputPath cannot hold the job's output: a key has no NUL and at most {KEY_MAX_BYTES} bytes, of which "
+            f"the name of the job and of its archive are part."
+        )
+
+
+def _check_tags(request: Request) -> None:
+    seen: set[str] = set()
+    for tag in request.get("Tags", ()):
+        check_tag_key(tag["Key"])
+        if tag["Key"] in seen:
+            raise validation_error(
+                f"Duplicate tag keys found. Please note that Tag keys are case insensitive: {tag['Key']}"
+            )
+        seen.add(tag["Key"])
+
+
+def check_tag_key(key: str) -> None:
+    """Refuse a key that is AWS's own.
+
+    Raises:
+        ServiceError: ValidationException.
+    """
+    if key.lower().startswith("aws:"):
+        raise validation_error(f"Tag keys beginning with 'aws:' are reserved for system use; found {key}")
+
+
+def _one_error(value: str, path: str, rule: str) -> ServiceError:
+    return validation_error(
+        f"1 validation error detected: Value {value} at '{path}' failed to satisfy constraint: {rule}"
+    )
 
 
 def check_update(request: Request) -> None:
