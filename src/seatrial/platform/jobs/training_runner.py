@@ -310,8 +310,7 @@ class TrainingRunner:
             }
             return record.enter(job, SecondaryStatus.RESTARTING, now, reason) if is_allowed else job
 
-        self._write(name, restarting)
-        return is_allowed
+        return self._is_written(name, restarting) and is_allowed
 
     def _begin_anew(self, name: str, running: _Running, prepared: PreparedJob) -> bool:
         """Remove all of an attempt, then *Starting*; returns whether there is another one.
@@ -346,8 +345,16 @@ class TrainingRunner:
             is_allowed = record.may_restart(job, now)
             return record.with_details(job, now, restart_count=job.document.get("restart_count", 0) + 1)
 
-        self._write(name, counted)
-        return is_allowed
+        return self._is_written(name, counted) and is_allowed
+
+    def _is_written(self, name: str, change: Callable[[Resource, float], Resource]) -> bool:
+        """What a full disk keeps from being written allows no further attempt: only the end is tried again."""
+        try:
+            self._write(name, change)
+        except (sqlite3.Error, OSError) as error:
+            LOG.warning("training job %s cannot be started again: %s", name, error)
+            return False
+        return True
 
     def _note_metrics(self, name: str, metrics: list[dict[str, object]]) -> None:
         self._write(name, lambda job, now: record.with_details(job, now, metrics=_all_metrics(job, metrics)))
