@@ -82,8 +82,15 @@ def asked() -> Asked:
         ("CreateTrainingJob", {"ResourceConfig": {"InstanceCount": 2}}, "2 for ResourceConfig.InstanceCount yet"),
         (
             "CreateTrainingJob",
-            {"InputDataConfig": [{"ChannelName": "a", "DataSource": {}, "InputMode": "FastFile"}]},
-            "FastFile for InputDataConfig[0].InputMode yet",
+            {
+                "InputDataConfig": [
+                    {
+                        "ChannelName": "a",
+                        "DataSource": {"S3DataSource": {"S3DataType": "Converse", "S3Uri": "s3://b/p"}},
+                    }
+                ]
+            },
+            "Converse for InputDataConfig[0].DataSource.S3DataSource.S3DataType yet",
         ),
         ("CreateTrainingJob", {"SessionChainingConfig": {"EnableSessionTagChaining": True}}, "SessionChainingConfig"),
         ("CreateTrainingJob", {"NoSuchMember": 1}, "has no member 'NoSuchMember'"),
