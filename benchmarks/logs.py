@@ -48,7 +48,7 @@ def write(root: Path, megabytes: int) -> None:
 
 
 def read_large(store: LogStore) -> None:
-    last_ms = store.describe_streams(GROUP).streams[0].last_ms or 0
+    last_ms = store.lists.describe_streams(GROUP).streams[0].last_ms or 0
     stream = "large/algo-1-1700000000"
     show("filter: a poll, from the newest event on", median(lambda: store.filter(GROUP, start_ms=last_ms)))
     show("filter: a page of the last 10 s", median(lambda: store.filter(GROUP, start_ms=last_ms - 10_000)))
@@ -61,9 +61,11 @@ def read_many(store: LogStore, streams: int) -> None:
     for number in range(streams):
         with store.open_stream(GROUP, f"job-{number}/algo-1-1700000000") as writer:
             writer.write(MESSAGE)
-    now_ms = store.describe_streams(GROUP, order_by_time=True, is_descending=True, limit=1).streams[0].last_ms or 0
+    now_ms = (
+        store.lists.describe_streams(GROUP, order_by_time=True, is_descending=True, limit=1).streams[0].last_ms or 0
+    )
     show(f"filter: a poll of all {streams} streams", median(lambda: store.filter(GROUP, start_ms=now_ms)))
-    show("streams: those of one job", median(lambda: store.describe_streams(GROUP, prefix="job-7/")))
+    show("streams: those of one job", median(lambda: store.lists.describe_streams(GROUP, prefix="job-7/")))
 
 
 def per_line(write_line: Callable[[], object]) -> float:

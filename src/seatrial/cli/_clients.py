@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,13 @@ from seatrial.core.errors import RequestError
 READ_TIMEOUT_SECONDS = 75
 """Above the time for which the platform holds the answer to a waiter."""
 _CONNECT_TIMEOUT_SECONDS = 5
+
+_FIXES: Mapping[str, str] = {
+    "DescribeTrainingJob": "give a name as 'seatrial jobs' shows it: letters, digits and hyphens, 63 at most",
+    "ListTrainingJobs": "give a part of a name: letters, digits and hyphens, no pattern",
+    "StopTrainingJob": "only a job that has not ended can be stopped: 'seatrial describe' shows how this one ended",
+}
+"""What the user of a command can do when the platform refuses an operation of it."""
 
 
 class Clients:
@@ -66,7 +73,7 @@ class Clients:
                 "the platform refused the request",
                 where=error.operation_name,
                 found=f"{error.response['Error']['Code']}: {error.response['Error']['Message']}",
-                fix="mend what it says",
+                fix=_FIXES.get(error.operation_name, "see platform.log in its home directory"),
             ) from error
         except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
             raise RequestError(

@@ -28,18 +28,25 @@ import seatrial
 from seatrial.cli._streams import are_one_file, print_product, steady
 from seatrial.core.errors import SeatrialError
 
-_CONTROL = re.compile(r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(
+    r"\x1b\[[0-9;]*m|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # a text with these can show another one: CVE-2021-42574
+)
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAMES_PER_SECOND = 8
 
 
 def without_controls(line: str) -> str:
-    """``line`` with colours kept and every other control byte dropped, so that a log cannot drive the terminal."""
-    return _CONTROL.sub(lambda match: match[0] if len(match[0]) > 1 else "", line)
+    """``line`` with colours kept and every other control character dropped, so that a log cannot drive the terminal.
+
+    Of a progress bar, which returns to the beginning of its line again and again, the last state is left.
+    """
+    shown = line.rstrip("\r").rpartition("\r")[2]
+    return _CONTROL.sub(lambda match: match[0] if len(match[0]) > 1 else "", shown)
 
 
 def plain(text: str) -> str:
-    """``text`` without colours and control bytes; line ends and tabs stay."""
+    """``text`` without colours, control characters and changes of the writing direction; line ends and tabs stay."""
     return _CONTROL.sub("", text)
 
 

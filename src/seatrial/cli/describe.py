@@ -57,10 +57,12 @@ def describe(page: Page, job: Job, now: datetime.datetime) -> None:
         ("PHASE", "STARTED", "TOOK", "MESSAGE"),
         [_phase(one, now) for one in job["SecondaryStatusTransitions"]],
         indent=2,
+        folding="MESSAGE",
     )
     if job.get("InputDataConfig"):
         page.heading("InputDataConfig")
-        page.table(("CHANNEL", "TYPE", "DATA"), [_channel(one) for one in job["InputDataConfig"]], indent=2)
+        channels = [_channel(one) for one in job["InputDataConfig"]]
+        page.table(("CHANNEL", "TYPE", "DATA"), channels, indent=2, folding="DATA")
     for member in ("HyperParameters", "Environment"):
         if job.get(member):
             page.heading(member)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +30,14 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
 KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
+_OTHER_IDENTITY = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION")
+"""Of the caller's, what would take the place of our keys or be joined to them."""
+_OTHER_ADDRESS = re.compile(r"AWS_ENDPOINT_URL_\w+|AWS_USE_FIPS_ENDPOINT|AWS_USE_DUALSTACK_ENDPOINT", re.ASCII)
+"""What says, for one service or all, that the address is another one."""
+_ADDRESS_COUNTS = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
+"""Wins over the same setting of a configuration file, with which ``AWS_ENDPOINT_URL`` would count for nothing."""
+
+
 def client_environment(platform: RunningPlatform) -> dict[str, str]:
     """The variables that point a client at a platform; of one that asks for keys, the first of them.
 
@@ -42,6 +53,26 @@ def client_environment(platform: RunningPlatform) -> dict[str, str]:
         for name in KEY_VARIABLES:
             variables.pop(name, None)
     return variables
+
+
+def shell_lines(variables: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:
+    """What a POSIX shell evaluates so that AWS's clients use the platform.
+
+    Args:
+        variables: As ``client_environment`` makes them.
+        environment: Of the caller; what in it wins over ``variables`` is unset.
+    """
+    identity = KEY_VARIABLES + _OTHER_IDENTITY if "AWS_ACCESS_KEY_ID" in variables else ()
+    unset = sorted(
+        name
+        for name in environment
+        if name not in variables and (name in identity or _OTHER_ADDRESS.fullmatch(name) is not None)
+    )
+    exported = {**variables, **_ADDRESS_COUNTS}
+    return [
+        *(f"unset {name}" for name in unset),
+        *(f"export {name}={shlex.quote(value)}" for name, value in exported.items()),
+    ]
 
 
 def _environment_with_key(bind: str, port: int, keys: Path) -> dict[str, str]:
@@ -75,6 +106,9 @@ def is_any_address(address: str) -> bool:
 def command(*, home: Path | None, is_json: bool) -> int:
     """Print the variables that point AWS's clients at the platform: eval "$(seatrial env)".
 
+    Variables of yours that would win over them are unset: another profile, the token of other keys, the address of one
+    service. --json has the variables to set only.
+
     Of a platform that asks for a key, they show it. They hold no keys when the platform keeps its objects in another S3
     server: that server checks the client's own.
     """
@@ -84,5 +118,5 @@ def command(*, home: Path | None, is_json: bool) -> int:
         if is_json:
             out.result(variables)
         else:
-            out.body("".join(f"export {name}={value}\n" for name, value in variables.items()).encode())
+            out.body("".join(f"{line}\n" for line in shell_lines(variables, os.environ)).encode())
     return 0

@@ -13,6 +13,9 @@ from seatrial.cli._output import Output
 from seatrial.contract.statuses import TrainingJobStatus
 
 _STATUSES = [one.value for one in TrainingJobStatus if one is not TrainingJobStatus.DELETING]
+_COLUMNS = ("NAME", "STATUS", "SECONDARY", "CREATED", "DURATION")
+_OPTIONAL_COLUMNS = ("SECONDARY", "DURATION", "CREATED")
+"""Left out in a narrow terminal, in this order."""
 
 
 @click.command("jobs")
@@ -40,7 +43,7 @@ def command(
         elif jobs:
             page = Page()
             now = datetime.datetime.now(datetime.timezone.utc)
-            page.table(("NAME", "STATUS", "SECONDARY", "CREATED", "DURATION"), [_jobs.row_of(job, now) for job in jobs])
+            page.table(_COLUMNS, [_jobs.row_of(job, now) for job in jobs], optional=_OPTIONAL_COLUMNS)
             out.product(page.text())
         else:
             out.say("no training job is like that" if filters else "there is no training job yet")

@@ -94,6 +94,7 @@ def command(
     s3_endpoint = parse_endpoint_url("--s3-endpoint", s3_endpoint, own_port=port) if s3_endpoint is not None else None
     upstream = parse_endpoint_url("--upstream", upstream, own_port=port) if upstream is not None else None
     with Output() as out:
+        _check_start(directory, port, bind)
         if detach:
             return _start_in_background(out, directory, _argv(context, home=directory, keys=keys))
 
@@ -133,14 +134,15 @@ def _say_ready(out: Output, home: Path, platform: RunningPlatform) -> None:
     out.say(f"a local SageMaker answers at {platform.url}, its home is {home}")
     if platform.bind is not None and platform.keys is not None:
         where = "every address of this machine" if is_any_address(platform.bind) else platform.bind
-        out.say(f"others reach it at {where}, port {platform.port}, with a key of {platform.keys} (seatrial env)")
+        out.say(f"others reach it at {where}, port {platform.port}, with a key of {platform.keys}")
+        out.say("'seatrial env' prints what to set there")
     elif platform.bind is not None:
         out.say(f"it answers at {platform.bind} too, and asks for no key there")
     if platform.s3_endpoint:
         out.say(f"objects are kept by {platform.s3_endpoint}, for which your clients need keys of their own")
     if platform.upstream:
         out.say(f"other services are answered by {platform.upstream}")
-    out.say("tell AWS's clients with")
+    out.say("tell AWS's clients with" if platform.bind is None else "tell AWS's clients on this machine with")
     for name, value in client_environment(replace(platform, bind=None)).items():
         out.say(f"  export {name}={value}")
 
@@ -153,8 +155,13 @@ def _argv(context: click.Context, **replaced: object) -> list[str]:
     return [sys.executable, "-m", "seatrial", "up", *given]
 
 
-def _start_in_background(out: Output, home: Path, argv: list[str]) -> int:
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _check_start(home: Path, port: int, bind: str | None) -> None:
+    """See that a platform can start before anything is made for it.
+
+    Raises:
+        ConfigError: one has the home directory.
+        EngineError: an address or the port cannot be had.
+    """
     if find_platform(home) is not None:
         raise ConfigError(
             "home-taken",
@@ -162,6 +169,15 @@ def _start_in_background(out: Output, home: Path, argv: list[str]) -> int:
             where=str(home),
             fix="stop it with 'seatrial down', or name another directory with --home",
         )
+    from seatrial.engines import ports
+    from seatrial.platform.listeners import addresses_of
+
+    for address in addresses_of(None if bind is None else ports.resolve(bind)):
+        ports.listen_at(address, port).close()
+
+
+def _start_in_background(out: Output, home: Path, argv: list[str]) -> int:
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = home / _LOG
     with log.open("wb") as file:
         process = subprocess.Popen(

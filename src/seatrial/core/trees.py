@@ -10,13 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from seatrial.core.errors import TreeError
+from seatrial.core.layers import find_in_layers, is_merged
 
 Resolve = Callable[[Path], Path]
 """Follows the links of a path; raises OSError when it leads nowhere, or ``OutsideError``."""
@@ -55,18 +56,20 @@ class MountView:
     """A container's directories, and where its links lead in them.
 
     Args:
-        mounts: Absolute directories inside the container and the host directories that they are.
+        mounts: Absolute directories inside the container and the host directories that they are: one, or the layers of
+            an overlay, uppermost first. One may lie inside another.
     """
 
-    def __init__(self, mounts: Mapping[PurePosixPath, Path]) -> None:
-        self._mounts = dict(mounts)
+    def __init__(self, mounts: Mapping[PurePosixPath, Path] | Mapping[PurePosixPath, Sequence[Path]]) -> None:
+        found = {target: (one,) if isinstance(one, Path) else tuple(one) for target, one in mounts.items()}
+        self._mounts = dict(sorted(found.items(), key=lambda mount: -len(mount[0].parts)))
 
     def resolve(self, path: Path) -> Path:
         """Where the host path of a shared file leads for the container; never out of the shared directories.
 
         Raises:
             OutsideError: it leads to a file that only the container or only the host has.
-            OSError: it leads nowhere or in a circle.
+            OSError: it leads nowhere or in a circle, or to a directory that is spread over several layers.
         """
         current = PurePosixPath("/")
         pending = list(reversed(self._inside(path).parts[1:]))
@@ -87,20 +90,29 @@ class MountView:
                 pending.extend(reversed([one for one in target.parts if one != target.anchor]))
             current = candidate
         found = self._on_host(current)
-        if found is None:
+        mount = self._mount_of(current)
+        if found is None or mount is None:
             raise OutsideError
+        if is_merged(*mount):
+            raise OSError(errno.EXDEV, "the directory is partly the container's own", str(path))
         return found
 
     def _inside(self, path: Path) -> PurePosixPath:
-        for target, source in self._mounts.items():
-            with suppress(ValueError):
-                return target / path.relative_to(source)
+        for target, layers in self._mounts.items():
+            for layer in layers:
+                with suppress(ValueError):
+                    return target / path.relative_to(layer)
         raise OutsideError
 
     def _on_host(self, path: PurePosixPath) -> Path | None:
-        for target, source in self._mounts.items():
+        mount = self._mount_of(path)
+        return None if mount is None else find_in_layers(*mount)
+
+    def _mount_of(self, path: PurePosixPath) -> tuple[tuple[Path, ...], PurePosixPath] | None:
+        """The layers that a path is of, and its name in them."""
+        for target, layers in self._mounts.items():
             with suppress(ValueError):
-                return source / path.relative_to(target)
+                return layers, path.relative_to(target)
         return None
 
 

@@ -46,6 +46,10 @@ class Mount:
     source: Path
     target: PurePosixPath
     is_read_only: bool = False
+    changes_dir: Path | None = None
+    """For a directory: the container sees it through an overlay and can never change ``source``, nor what its files
+    share with others. What it writes lies in this directory, which is the caller's, on a file system of which
+    ``Engine.can_overlay`` says so; with ``is_read_only`` it writes nothing. Both live as long as the container."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +289,32 @@ class Engine(ABC):
             EngineError: the engine does not answer.
         """
         return None
+
+    def shares_kernel(self) -> bool:
+        """Whether containers run on this machine's Linux: what is written into a FIFO here can be read there.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        return False
+
+    def can_overlay(self, directory: Path) -> bool:
+        """Whether ``Mount.changes_dir`` may lie in a directory, with the mount's source on the same file system.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        return False
+
+    def wait_for_end(self, keep_dir: Path) -> None:
+        """Return when no container that was started with ``keep_dir`` runs any more; nothing is changed.
+
+        An engine whose containers end with the process that started them returns at once to another one.
+
+        Raises:
+            EngineError: the engine does not answer.
+        """
+        return
 
     @abstractmethod
     def find(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path) -> Handle | None:

@@ -41,10 +41,11 @@ from seatrial.engines import (
     docker_network,
     docker_orphans,
     image_names,
+    overlays,
     ownership,
     ports,
 )
-from seatrial.engines.base import ContainerSpec, Engine, Handle, HostAccess, Network
+from seatrial.engines.base import ContainerSpec, Engine, Handle, HostAccess, Mount, Network
 from seatrial.engines.cluster_network import ClusterNetwork, ClusterNetworkSpec
 from seatrial.engines.docker_handle import (
     Container,
@@ -87,6 +88,8 @@ class DockerEngine(Engine):
         self._client = client
         self._host = os.environ.get("DOCKER_HOST") or DEFAULT_HOST if client is None else _host(client.api)
         self._host_access: HostAccess | None = None
+        self._known: Mapping[str, Any] = {}
+        """What the engine says of itself, once it was asked."""
         self._owner = owner if owner is not None or os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
     @property
@@ -121,6 +124,33 @@ class DockerEngine(Engine):
             except (DockerException, requests.RequestException) as error:
                 raise docker_errors.not_ready(error) from error
         return self._host_access
+
+    def shares_kernel(self) -> bool:
+        return docker_host_access.shares_kernel(host=self._host, system=sys.platform, info=self._info())
+
+    def can_overlay(self, directory: Path) -> bool:
+        is_rootless = "name=rootless" in (self._info().get("SecurityOptions") or ())
+        return self.shares_kernel() and not is_rootless and overlays.can_daemon_mount(directory)
+
+    def wait_for_end(self, keep_dir: Path) -> None:
+        kept = docker_keep.read(keep_dir)
+        if kept is None:
+            return
+        try:
+            if self._api().inspect_container(kept.id)["State"]["Status"] != "created":
+                self._api().wait(kept.id, timeout=None)
+        except NotFound:
+            return
+        except (DockerException, requests.RequestException) as error:
+            raise docker_errors.not_ready(error) from error
+
+    def _info(self) -> Mapping[str, Any]:
+        if not self._known:
+            try:
+                self._known = self._api().info()
+            except (DockerException, requests.RequestException) as error:
+                raise docker_errors.not_ready(error) from error
+        return self._known
 
     def start(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path | None = None) -> Handle:
         self._check_host_ports(spec)
@@ -259,13 +289,17 @@ class DockerEngine(Engine):
         return container
 
     def _foreign_paths(self, spec: ContainerSpec) -> set[Path]:
-        return set() if self._owner is None else ownership.foreign_paths(spec.mounts, self._owner[0])
+        return (
+            set()
+            if self._owner is None
+            else ownership.foreign_paths(ownership.written_mounts(spec.mounts), self._owner[0])
+        )
 
     def _hand_over(self, api: APIClient, image: str, spec: ContainerSpec, before: set[Path], on_line: OnLine) -> None:
         """Give the caller what the container has left in the caller's directories."""
         if self._owner is None:
             return
-        mounts = spec.mounts
+        mounts = ownership.written_mounts(spec.mounts)
         new = sorted(ownership.foreign_paths(mounts, self._owner[0]) - before)
         # Root of a rootless engine is the caller.
         owner = "0:0" if _is_rootless(api) else f"{self._owner[0]}:{self._owner[1]}"
@@ -299,10 +333,7 @@ def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None, *,
     limits = spec.limits
     is_published = spec.network is Network.PRIVATE
     config = api.create_host_config(
-        mounts=[
-            docker.types.Mount(str(mount.target), str(mount.source), type="bind", read_only=mount.is_read_only)
-            for mount in spec.mounts
-        ],
+        mounts=[_mount(mount) for mount in spec.mounts],
         port_bindings={port.container_port: (port.host_address, port.host_port or None) for port in spec.ports}
         if is_published
         else None,
@@ -315,6 +346,21 @@ def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None, *,
         log_config=docker.types.LogConfig(type="json-file", config={"max-size": _LOG_MAX_SIZE}) if is_kept else None,
     )
     return cast("dict[str, Any]", config)
+
+
+def _mount(mount: Mount) -> docker.types.Mount:
+    layers = overlays.make_layers(mount)
+    if layers is None:
+        return docker.types.Mount(str(mount.target), str(mount.source), type="bind", read_only=mount.is_read_only)
+    # A volume without a name: it goes with the container, and whoever removes that need not know of it.
+    options = {"type": "overlay", "device": "overlay", "o": layers.options()}
+    return docker.types.Mount(
+        str(mount.target),
+        None,
+        type="volume",  # the daemon takes no read-only one without a name; without an upper layer it is that anyway
+        no_copy=True,  # else what the image has there would be written into it
+        driver_config=docker.types.DriverConfig("local", options),
+    )
 
 
 def _labels(spec: ContainerSpec, name: str) -> dict[str, str]:
@@ -385,7 +431,10 @@ def _chown(api: APIClient, image: str, spec: ContainerSpec, owner: str, paths: l
         name=name,
         host_config=api.create_host_config(
             network_mode="none",
-            mounts=[docker.types.Mount(str(one.target), str(one.source), type="bind") for one in spec.mounts],
+            mounts=[
+                docker.types.Mount(str(one.target), str(one.source), type="bind")
+                for one in ownership.written_mounts(spec.mounts)
+            ],
         ),
     )
     try:

@@ -32,13 +32,19 @@ def find_host_access(
     """
     if not host.startswith(("unix://", "npipe://")):
         return None
-    if system != "linux" or info.get("OperatingSystem") == "Docker Desktop":
+    if not shares_kernel(host=host, system=system, info=info):
         return HostAccess(listen_address=LOOPBACK, container_address=VIRTUAL_MACHINE_HOST, is_shared=False)
     for config in (bridge.get("IPAM") or {}).get("Config") or ():
         gateway = config.get("Gateway")
         if gateway and ":" not in gateway and is_ours(gateway):
             return HostAccess(listen_address=gateway, container_address=gateway, is_shared=True)
     return None
+
+
+def shares_kernel(*, host: str, system: str, info: Mapping[str, Any]) -> bool:
+    """Whether containers run on the kernel of this host; arguments as ``find_host_access``."""
+    is_here = host.startswith("unix://") and system == "linux"
+    return is_here and info.get("OperatingSystem") != "Docker Desktop"
 
 
 def is_own_address(address: str) -> bool:

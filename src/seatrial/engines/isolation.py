@@ -61,7 +61,14 @@ def find_outbound_program() -> str | None:
 
 
 def _try(isolation: Isolation) -> None:
-    instructions: Instructions = {
+    launcher = launch(trial_instructions(isolation), (), lambda _line: None)
+    launcher.wait(None)
+    launcher.close()
+
+
+def trial_instructions(isolation: Isolation) -> Instructions:
+    """The smallest container: it does nothing."""
+    return {
         "has_namespaces": True,
         "needs_user_namespace": isolation is Isolation.USER,
         "has_private_network": True,
@@ -87,9 +94,6 @@ def _try(isolation: Isolation) -> None:
         "cleanup_paths": [],
         "scratch_dir": None,
     }
-    launcher = launch(instructions, (), lambda _line: None)
-    launcher.wait(None)
-    launcher.close()
 
 
 _SERVER_DIRS = ("/var/lib/nginx", "/var/log/nginx")

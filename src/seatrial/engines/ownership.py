@@ -15,6 +15,16 @@ from pathlib import Path, PurePosixPath
 from seatrial.engines.base import Mount
 
 
+def written_mounts(mounts: Sequence[Mount]) -> tuple[Mount, ...]:
+    """The directories that a container may have written to: of an overlay its changes, never its source."""
+    return tuple(
+        mount
+        if mount.changes_dir is None
+        else Mount(source=mount.changes_dir, target=mount.target, is_read_only=mount.is_read_only)
+        for mount in mounts
+    )
+
+
 def foreign_paths(mounts: Sequence[Mount], owner_id: int) -> set[Path]:
     """The uppermost files and directories of writable mounts that do not belong to ``owner_id``."""
     found: set[Path] = set()

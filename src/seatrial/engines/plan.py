@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from seatrial.contract.layout import OPT_ML
 from seatrial.core.errors import EngineError
 from seatrial.core.trees import remove_tree
-from seatrial.engines import base_dir, cgroups, ports, process_network
+from seatrial.engines import base_dir, cgroups, overlays, ports, process_network
 from seatrial.engines.base import ContainerSpec, Network
 from seatrial.engines.isolation import PRIVATE_HOME, Isolation, find_outbound_program, namespace_views, server_dirs
 from seatrial.engines.program import Program
@@ -135,7 +135,12 @@ def with_namespaces(spec: ContainerSpec, name: str, program: Program, python: Pa
     with _taken_back_on_error(plan):
         plan.made = base_dir.make_nested_mount_points(spec.mounts)
         instructions["mounts"] = [
-            {"source": str(mount.source), "target": str(mount.target), "is_read_only": mount.is_read_only}
+            {
+                "source": str(mount.source),
+                "target": str(mount.target),
+                "is_read_only": mount.is_read_only,
+                "layers": overlays.instruction(mount),
+            }
             for mount in sorted(spec.mounts, key=lambda one: one.target)
         ]
         for port in spec.ports:
@@ -240,6 +245,7 @@ def _refuse_without_namespaces(spec: ContainerSpec, program: Program) -> None:
         (spec.limits.shm_bytes is not None, "shared memory of its own size"),
         (bool(spec.ports) and not program.honours_base_dir, "a port of its own"),
         (len(spec.ports) > 1, "several published ports"),
+        (any(mount.changes_dir is not None for mount in spec.mounts), "a copy-on-write view of a directory"),
         (
             bool(spec.mounts) and not program.honours_base_dir,
             f"files at {spec.mounts[0].target}" if spec.mounts else "",

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from seatrial.core.errors import ContractError, EngineError, SeatrialError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines import cgroups, plan, process_network, program
+from seatrial.engines import cgroups, overlays, plan, process_network, program
 from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, HostAccess, ResourceLimits
 from seatrial.engines.cluster_network import ClusterNetwork, ClusterNetworkSpec
 from seatrial.engines.isolation import Finding, Isolation, find_isolation, find_outbound_program
@@ -129,6 +129,18 @@ class ProcessEngine(Engine):
 
     def host_access(self) -> HostAccess | None:
         return HostAccess(listen_address=LOOPBACK, container_address=LOOPBACK, is_shared=False)
+
+    def shares_kernel(self) -> bool:
+        return sys.platform == "linux"
+
+    def can_overlay(self, directory: Path) -> bool:
+        isolation = self._finding().isolation
+        return isolation is not Isolation.NONE and overlays.can_mount(directory, isolation)
+
+    def wait_for_end(self, keep_dir: Path) -> None:
+        keep = Keep(keep_dir)
+        if keep.was_used:
+            keep.wait_for_end()
 
     def find(self, spec: ContainerSpec, on_line: OnLine, keep_dir: Path) -> Handle | None:
         keep = Keep(keep_dir)

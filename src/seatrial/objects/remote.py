@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any, BinaryIO
 
 import boto3
@@ -23,6 +24,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
+from urllib3.exceptions import HTTPError
 
 from seatrial.core.errors import ConfigError
 from seatrial.core.trees import Checkpoint
@@ -53,7 +55,8 @@ class RemoteTransfer(ObjectTransfer):
     """
 
     def __init__(self, endpoint_url: str, *, region: str) -> None:
-        self._endpoint_url = endpoint_url
+        self.endpoint_url = endpoint_url
+        self.region = region
         try:
             session = boto3.session.Session()
             if session.get_credentials() is None:
@@ -96,6 +99,19 @@ class RemoteTransfer(ObjectTransfer):
         with self._explained(bucket, key):
             self._client.download_file(bucket, key, str(target), Callback=lambda _size: checkpoint(), Config=_TRANSFER)
 
+    def open(self, bucket: str, key: str) -> RemoteObject:
+        """Open an object to be read from its beginning to its end.
+
+        Raises:
+            NoSuchKeyError: there is no such object.
+        """
+        return RemoteObject(self, bucket, key)
+
+    def get(self, bucket: str, key: str, **options: str) -> Any:  # noqa: ANN401 (made at run time)
+        """GetObject's answer; its body is read by the caller."""
+        with self._explained(bucket, key):
+            return self._client.get_object(Bucket=bucket, Key=key, **options)
+
     def upload(self, source: BinaryIO, bucket: str, key: str, *, content_type: str) -> None:
         with self._explained(bucket, key):
             headers = {"ContentType": content_type}
@@ -111,7 +127,70 @@ class RemoteTransfer(ObjectTransfer):
         try:
             yield
         except (BotoCoreError, ClientError, Boto3Error) as error:
-            raise _explain(_cause(error), self._endpoint_url, bucket, key) from error
+            raise _explain(_cause(error), self.endpoint_url, bucket, key) from error
+
+
+class RemoteObject:
+    """One object of a server, read as a stream. A connection that breaks, which one does that waits for a slow reader
+    for minutes, is made again where it broke, as long as the object is the same.
+
+    Raises:
+        ObjectStoreError: when made and by ``read``; the object is gone or another one, or the server does not answer.
+    """
+
+    descriptor = None
+
+    def __init__(self, transfer: RemoteTransfer, bucket: str, key: str) -> None:
+        self._transfer = transfer
+        self._place = (bucket, key)
+        found = transfer.get(bucket, key)
+        self.size_bytes: int = found["ContentLength"]
+        self._etag: str = found["ETag"]
+        self._body = found["Body"]
+        self._read_bytes = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most ``size`` bytes, all of the rest when it is negative; empty at the end."""
+        left = self.size_bytes - self._read_bytes
+        wanted = left if size < 0 else min(size, left)
+        pieces = []
+        while wanted > 0:
+            pieces.append(self._read_some(wanted))
+            wanted = 0 if size >= 0 else wanted - len(pieces[-1])
+        return b"".join(pieces)
+
+    def _read_some(self, wanted: int) -> bytes:
+        lost: Exception = EOFError("the server closed the connection")
+        for attempt in range(ATTEMPTS_MAX_COUNT):
+            if attempt:
+                self._reopen()
+            try:
+                piece: bytes = self._body.read(wanted)
+            except (BotoCoreError, HTTPError, OSError) as error:
+                lost = error
+                continue
+            if piece:
+                self._read_bytes += len(piece)
+                return piece
+        bucket, key = self._place
+        raise _explain(_as_lost(lost), self._transfer.endpoint_url, bucket, key) from lost
+
+    def _reopen(self) -> None:
+        self._body.close()
+        found = self._transfer.get(*self._place, Range=f"bytes={self._read_bytes}-", IfMatch=self._etag)
+        self._body = found["Body"]
+
+    def __enter__(self) -> RemoteObject:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._body.close()
+
+
+def _as_lost(error: Exception) -> Exception:
+    return error if isinstance(error, BotoCoreError) else NoConnectionError(error=error)
 
 
 def _connect(session: Any, endpoint_url: str, region: str) -> Any:  # noqa: ANN401 (made at run time)

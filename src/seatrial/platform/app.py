@@ -29,7 +29,13 @@ from seatrial.platform.services.s3.requests import SIGNATURE, BodySource
 from seatrial.platform.services.sessions import Session
 from seatrial.platform.wire import protocols
 from seatrial.platform.wire.authentication import authenticate, security_token
-from seatrial.platform.wire.errors import ServiceError, not_emulated, unknown_members, unsupported_operation
+from seatrial.platform.wire.errors import (
+    ServiceError,
+    not_emulated,
+    unknown_members,
+    unsupported_operation,
+    unsupported_service,
+)
 from seatrial.platform.wire.identify import SERVICE_BY_NAME, Identified, identify, resolve_operation
 from seatrial.platform.wire.operations import (
     Declaration,
@@ -97,12 +103,16 @@ class Services:
     """Answers for every service that has no handler here; those that share a signing name with one that has are ours,
     also where we do not emulate them: nobody else knows our endpoints."""
 
-    def upstream_for(self, identified: Identified) -> ASGIApplication | None:
-        """Who answers a request that is not for us."""
+    def is_ours(self, identified: Identified) -> bool:
+        """Whether nobody but us answers a request, also with an upstream."""
         ours = {"s3"} | {SERVICE_BY_NAME[name].signing_name for name in self.handlers}
         known = SERVICE_BY_NAME.get(identified.service) if identified.is_known else None
         named = identified.credential.signing_name if identified.credential else ""
-        return None if (known.signing_name if known else named or identified.service) in ours else self.upstream
+        return (known.signing_name if known else named or identified.service) in ours
+
+    def upstream_for(self, identified: Identified) -> ASGIApplication | None:
+        """Who answers a request that is not for us."""
+        return None if self.is_ours(identified) else self.upstream
 
 
 class Door:
@@ -201,7 +211,7 @@ class Door:
         operation = resolve_operation(identified)
         declaration = self._services.declarations.get(identified.service, {}).get(operation.name)
         if declaration is None:
-            raise unsupported_operation(operation.name, service=identified.service, protocol=identified.protocol)
+            raise self._unsupported(identified, operation.name)
         parsed = protocols.parse_request(identified, operation, request)
         if parsed.unknown:
             raise unknown_members(parsed.unknown, operation=operation.name, service=identified.service)
@@ -220,6 +230,17 @@ class Door:
 
         threads = self._slow_threads if operation.name in self._services.slow else self._threads
         return await asyncio.get_running_loop().run_in_executor(threads, respond)
+
+    def _unsupported(self, identified: Identified, operation: str) -> ServiceError:
+        """An upstream would help where it would get the request."""
+        if not self._services.is_ours(identified):
+            return unsupported_service(identified.service)
+        return unsupported_operation(
+            operation,
+            service=identified.service,
+            protocol=identified.protocol,
+            implemented=self._services.declarations.get(identified.service, ()),
+        )
 
     def _judge_members(self, declaration: Declaration, parameters: Mapping[str, Any]) -> None:
         """Refuse what is not emulated; say once what nothing acts on."""
@@ -249,15 +270,15 @@ def is_loopback(address: str) -> bool:
 
 def _check_origin(request: WireRequest) -> None:
     """A web page must not use a door that asks for no key: neither with its own name for us nor from elsewhere."""
-    host = urlsplit(f"//{request.headers.get('host') or ''}")
-    name = host.hostname or ""
-    is_ours = name in LOOPBACK_NAMES or is_loopback(name) or name.endswith((".localhost", ".127.0.0.1"))
-    site = request.headers.get("sec-fetch-site") or "none"
-    is_of_page = request.headers.get("origin") or site not in _OF_NO_PAGE
-    if not is_ours or is_of_page:
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site") or "none"
+    if origin or site not in _OF_NO_PAGE:
+        found = f"Origin {origin!r}" if origin else f"Sec-Fetch-Site {site!r}"
+        raise ServiceError("AccessDeniedException", f"Seatrial answers no web page; found {found}.", 403)
+    name = urlsplit(f"//{request.headers.get('host') or ''}").hostname or ""
+    if not (name in LOOPBACK_NAMES or is_loopback(name) or name.endswith((".localhost", ".127.0.0.1"))):
         raise ServiceError(
             "AccessDeniedException",
-            f"Seatrial answers without a key at its loopback address only, and no web page; found Host {name!r}.",
+            f"Seatrial answers without a key at its loopback address only; found Host {name!r}.",
             403,
         )
 

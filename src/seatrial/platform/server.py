@@ -25,6 +25,7 @@ from seatrial.platform.controls import Controls
 from seatrial.platform.engine_choice import EngineChoice, Engines
 from seatrial.platform.holds import Holds
 from seatrial.platform.jobs.capacity import Capacity
+from seatrial.platform.jobs.input.source import ObjectSource, RemoteSource, StoreSource
 from seatrial.platform.jobs.instance_limits import this_machine
 from seatrial.platform.jobs.leftovers import remove_leftovers
 from seatrial.platform.jobs.queue import JobQueue
@@ -114,7 +115,7 @@ class Platform:
         self._exit.callback(database.close)
         store = ResourceStore(database)
         self._forwarders: list[Forwarder] = []
-        s3, objects = self._open_s3(settings)
+        s3, objects, source = self._open_s3(settings)
         logs = LogStore(home / "logs")
         engines = Engines(settings.engine)
         any_engine = Engines()  # for jobs of an earlier platform too, which may have used another one
@@ -126,6 +127,7 @@ class Platform:
         surroundings = Surroundings(
             region=settings.region,
             objects=objects,
+            source=source,
             work_root=home / "jobs",
             engine_for=any_engine.engine_for,
             open_log=lambda group, stream, position: ReplayedLog(logs.open_stream(group, stream), position),
@@ -192,18 +194,18 @@ class Platform:
         """Stop the jobs as StopTrainingJob does, and let go of the home directory."""
         self._exit.close()
 
-    def _open_s3(self, settings: PlatformSettings) -> tuple[ASGIApplication, ObjectTransfer]:
-        """Who answers S3's requests, and the jobs' way to the same objects."""
+    def _open_s3(self, settings: PlatformSettings) -> tuple[ASGIApplication, ObjectTransfer, ObjectSource]:
+        """Who answers S3's requests, and the jobs' ways to the same objects: whole ones, and those of channels."""
         if settings.s3_endpoint is None:
             store = FileStore(settings.home / "objects")
             service = S3Service(store, account_id=settings.account_id, region=settings.region)
             self._exit.callback(service.close)
-            return service, StoreTransfer(store)
+            return service, StoreTransfer(store), StoreSource(store)
         from seatrial.objects.remote import RemoteTransfer  # noqa: PLC0415 (boto3 is slow to import)
 
         transfer = RemoteTransfer(settings.s3_endpoint, region=settings.region)
         self._exit.callback(transfer.close)
-        return self._forward_to(settings.s3_endpoint, "--s3-endpoint"), transfer
+        return self._forward_to(settings.s3_endpoint, "--s3-endpoint"), transfer, RemoteSource(transfer)
 
     def _forward_to(self, origin: str, option: str) -> Forwarder:
         from seatrial.platform.forwarding import Forwarder  # noqa: PLC0415 (aiohttp is slow to import)

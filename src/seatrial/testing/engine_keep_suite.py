@@ -81,6 +81,21 @@ class KeptContainerSuite:
 
         assert _wait(handle).signal_number == 9
 
+    def test_end_of_a_kept_container_is_waited_for_by_others(self, engine: Engine, image: str, keep_dir: Path) -> None:
+        engine.wait_for_end(keep_dir)  # nothing was started there yet
+        spec = self.start_and_die(image, keep_dir, "ignore-stop")
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(engine.wait_for_end, keep_dir)
+            lines = Lines()
+            handle = engine.find(spec, lines, keep_dir)
+            assert handle is not None
+            lines.wait_for("ready")
+            assert not waiting.done()
+            handle.kill()
+            waiting.result(DEADLINE_SECONDS)
+        assert _wait(handle).signal_number == 9
+        engine.wait_for_end(keep_dir)
+
     def test_removed_container_is_not_found(self, engine: Engine, image: str, keep_dir: Path) -> None:
         lines = Lines()
         spec = ContainerSpec(image=image, arguments=("count-then-stop",))

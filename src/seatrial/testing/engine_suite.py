@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -265,6 +267,31 @@ class EngineSuite:
         assert _wait(handle).exit_code == 1
         assert "refused" in lines.all
         assert not list((tmp_path / "model").iterdir())
+
+    @pytest.mark.parametrize("is_read_only", [False, True])
+    def test_mount_with_changes_never_changes_its_source(
+        self, engine: Engine, start: Start, tmp_path: Path, *, is_read_only: bool
+    ) -> None:
+        if not engine.can_overlay(tmp_path):
+            pytest.skip("this engine says that it cannot")
+        given, model = _input_and_model(tmp_path, is_read_only=is_read_only)
+        (tmp_path / "kept").write_text("before")
+        os.link(tmp_path / "kept", model.source / "out.txt")
+        handle, lines = start("copy", mounts=(given, replace(model, changes_dir=tmp_path / "changes")))
+        assert _wait(handle).is_success is not is_read_only
+        handle.remove()
+        assert (tmp_path / "kept").read_text() == "before"
+        assert ("refused" in lines.all) is is_read_only
+        if not is_read_only:
+            assert (tmp_path / "changes/upper/out.txt").read_text() == "payload"
+
+    def test_mount_with_changes_where_there_are_no_overlays_is_refused(
+        self, engine: Engine, start: Start, tmp_path: Path
+    ) -> None:
+        if engine.can_overlay(tmp_path):
+            pytest.skip("there are")
+        with pytest.raises(EngineError):
+            start("list", mounts=(Mount(source=tmp_path, target=OPT_ML, changes_dir=tmp_path / "changes"),))
 
     def test_mounts_inside_a_mount_leave_nothing_in_it(self, start: Start, tmp_path: Path) -> None:
         outer = tmp_path / "outer"

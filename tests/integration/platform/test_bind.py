@@ -299,3 +299,13 @@ def test_up_with_what_cannot_be_says_why(tmp_path: Path, options: list[str], exi
     assert refused.returncode == exit_code
     assert said in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("detach", [[], ["-d"]])
+def test_up_at_a_port_that_is_taken_leaves_no_home_behind(tmp_path: Path, detach: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = Site(tmp_path / "home").command("up", f"--port={taken.getsockname()[1]}", *detach)
+
+    assert refused.returncode == 125
+    assert "error[port-" in refused.stderr
+    assert not (tmp_path / "home").exists()

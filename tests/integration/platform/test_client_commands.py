@@ -224,6 +224,23 @@ def test_stop_waits_for_the_model_and_a_second_stop_is_refused(site: Site, runni
     assert f"s3://bucket/out/{running}/output/model.tar.gz" in site.say("describe", running).stdout
     assert again.returncode == 1
     assert "the training job is in status Stopped" in again.stderr
+    assert "only a job that has not ended can be stopped" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fix"),
+    [
+        (["describe", "a b/../x"], "give a name as 'seatrial jobs' shows it"),
+        (["logs", "-f", "a b/../x"], "give a name as 'seatrial jobs' shows it"),
+        (["stop", "a b/../x"], "give a name as 'seatrial jobs' shows it"),
+        (["jobs", "--name-contains", "a*b"], "give a part of a name"),
+    ],
+)
+def test_name_that_can_be_none_is_refused_with_what_to_give(site: Site, arguments: list[str], fix: str) -> None:
+    refused = site.say(*arguments)
+
+    assert refused.returncode == 1
+    assert f"fix    {fix}: letters, digits and hyphens" in refused.stderr
 
 
 @pytest.mark.parametrize("command", [["jobs"], ["describe", "good"], ["logs", "good"], ["jobs", "--json"]])

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from seatrial.cli._output import Output, errors_page
+from seatrial.cli._output import Output, errors_page, without_controls
 from seatrial.core.errors import ContractError
 
-HOSTILE = "\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2J\rgone\x9b1m"
+HOSTILE = "\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2J\rgone\x9b1m\u202e\u2066\u200f"
 HARMLESS = "red ]0;title[2Jgone1m"
 
 
@@ -61,7 +61,7 @@ def test_text_with_escape_sequences_reaches_the_terminal_without(
     shown = shown_on_a_terminal(monkeypatch, show)
 
     assert HARMLESS in shown or json.dumps(HOSTILE) in shown
-    assert not set("\x1b\x07\r\x9b") & set(shown)
+    assert not set("\x1b\x07\r\x9b\u202e\u2066\u200f") & set(shown)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,20 @@ def test_colours_of_a_log_stay_and_end_with_their_line(
     assert "[2J" in shown
     assert "\x1b[2J" not in shown
     assert shown.endswith("\x1b[0m\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        (" 10%\r 50%\r100%", "100%"),
+        ("with the line end of Windows\r", "with the line end of Windows"),
+        ("\r 10%\r\x1b[32m100%\x1b[0m\r\r", "\x1b[32m100%\x1b[0m"),
+        ("gpj.\u202eexe\u2066\u2069", "gpj.exe"),
+        ("", ""),
+    ],
+)
+def test_log_line_shows_what_a_terminal_would_leave_of_it(line: str, left: str) -> None:
+    assert without_controls(line) == left
 
 
 def test_pairs_of_several_lines_stay_aligned(capsys: pytest.CaptureFixture[str]) -> None:

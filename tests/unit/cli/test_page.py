@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seatrial.cli import jobs
 from seatrial.cli._page import Page
 
-HOSTILE = "\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2J\rgone\x9b1m"
+HOSTILE = "\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2J\rgone\x9b1m\u202e"
 
 
 class Terminal(io.StringIO):
@@ -17,10 +18,10 @@ class Terminal(io.StringIO):
         return True
 
 
-def narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def narrow_terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 40) -> None:
     """From here on; pytest has a stdout of its own for a test's setup."""
     monkeypatch.setattr(sys, "stdout", Terminal())
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "dumb")
 
 
@@ -51,12 +52,68 @@ def test_terminal_gets_no_line_longer_than_itself_and_loses_nothing(monkeypatch:
     assert "InProgress" in page.text()
 
 
+JOBS = [
+    ("n" * 59, ("Completed", "green"), "Completed", "Nov 23 14:22", "3m 20s"),
+    *((f"job-{number}", "InProgress", "Training", "Nov 23 14:22", "1.4 s") for number in range(50)),
+]
+
+
+@pytest.mark.parametrize(
+    ("columns", "headings"),
+    [(120, ["NAME", "STATUS", "SECONDARY", "CREATED", "DURATION"]), (90, ["NAME", "STATUS", "CREATED"]), (80, None)],
+)
+def test_names_of_jobs_are_whole_in_a_terminal_of_any_width(
+    monkeypatch: pytest.MonkeyPatch, columns: int, headings: list[str] | None
+) -> None:
+    narrow_terminal(monkeypatch, columns)
+    page = Page()
+    page.table(jobs._COLUMNS, JOBS, optional=jobs._OPTIONAL_COLUMNS)
+
+    lines = page.text().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert lines[0].split() == (headings or ["NAME", "STATUS"])
+    assert {row[0] for row in JOBS} <= {line.split()[0] for line in lines}
+
+
+@pytest.mark.parametrize("columns", [30, 40, 56])
+def test_row_that_is_too_wide_becomes_a_block(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    narrow_terminal(monkeypatch, columns)
+    page = Page()
+    page.table(jobs._COLUMNS, JOBS, optional=jobs._OPTIONAL_COLUMNS)
+
+    lines = page.text().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert "".join(lines[:2]).startswith("n" * 59) or "".join(lines[:3]).startswith("n" * 59)
+    assert lines.count("job-7") == 1
+    assert lines[lines.index("job-7") + 1 :][:4] == [
+        "  STATUS     InProgress",
+        "  SECONDARY  Training",
+        "  CREATED    Nov 23 14:22",
+        "  DURATION   1.4 s",
+    ]
+
+
+@pytest.mark.parametrize("columns", [30, 40, 56])
+def test_name_of_a_pair_is_never_broken_and_its_value_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    narrow_terminal(monkeypatch, columns)
+    page = Page()
+    page.pairs({"TrainingJobStatus": "Failed", "S3OutputPath": "s3://" + "b" * 99})
+
+    lines = page.text().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert lines[0] == "  TrainingJobStatus  Failed"
+    assert lines[1].startswith("  S3OutputPath")
+    assert "".join(line.strip() for line in lines[1:]).count("b") == 99
+
+
 def test_text_with_escape_sequences_reaches_the_terminal_without(monkeypatch: pytest.MonkeyPatch) -> None:
     narrow_terminal(monkeypatch)
     page = sample(HOSTILE, HOSTILE)
     page.log([HOSTILE.replace("\x1b[31m", "").replace("\x1b[0m", "")])
 
-    assert not set("\x1b\x07\r\x9b") & set(page.text())
+    assert not set("\x1b\x07\r\x9b\u202e") & set(page.text())
 
 
 @given(st.text(), st.text())

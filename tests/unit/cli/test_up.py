@@ -6,6 +6,7 @@ import click
 import pytest
 
 from seatrial.cli import up
+from seatrial.cli._output import Output
 from seatrial.cli._platform import RunningPlatform
 from seatrial.cli.env import client_environment
 from seatrial.cli.main import main
@@ -59,3 +60,14 @@ def test_environment_has_keys_only_where_nobody_checks_them() -> None:
 
     assert ours["AWS_ENDPOINT_URL"] == others["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4577"
     assert {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} == ours.keys() - others.keys()
+
+
+def test_banner_marks_what_is_for_this_machine_and_leads_others_to_env(capsys: pytest.CaptureFixture[str]) -> None:
+    up._say_ready(Output(), Path("/srv"), RunningPlatform(pid=1, port=4577, bind="192.0.2.7", keys="/srv/keys"))
+    bound = capsys.readouterr().err
+    up._say_ready(Output(), Path("/srv"), RunningPlatform(pid=1, port=4577))
+    alone = capsys.readouterr().err
+
+    assert "'seatrial env' prints what to set there\ntell AWS's clients on this machine with\n" in bound
+    assert "tell AWS's clients with\n" in alone
+    assert "seatrial env" not in alone

@@ -20,7 +20,12 @@ JOB = {
     "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
     "Tags": [{"Key": "a", "Value": "b"}],
 }
-TARGETS = {"sagemaker": "SageMaker", "logs": "Logs_20140328"}
+TARGETS = {
+    "sagemaker": "SageMaker",
+    "logs": "Logs_20140328",
+    "ecr": "AmazonEC2ContainerRegistry_V20150921",
+    "dynamodb": "DynamoDB_20120810",
+}
 
 
 class Asked:
@@ -39,7 +44,10 @@ class Asked:
         self.reached.append(parameters)
         return {"TrainingJobArn": "arn"}
 
-    def call(self, service: str, operation: str, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def call(
+        self, service: str, operation: str, parameters: dict[str, Any], **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        given = {"host": "127.0.0.1", "x-amz-target": f"{TARGETS[service]}.{operation}", **headers}
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
@@ -52,7 +60,7 @@ class Asked:
             "type": "http",
             "method": "POST",
             "path": "/",
-            "headers": [(b"host", b"127.0.0.1"), (b"x-amz-target", f"{TARGETS[service]}.{operation}".encode())],
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
         }
         asyncio.run(self._door.answer(scope, receive, send, keyring=None))  # type: ignore[arg-type]
         return sent[0]["status"], json.loads(sent[1]["body"])
@@ -74,8 +82,15 @@ def asked() -> Asked:
         ("CreateTrainingJob", {"ResourceConfig": {"InstanceCount": 2}}, "2 for ResourceConfig.InstanceCount yet"),
         (
             "CreateTrainingJob",
-            {"InputDataConfig": [{"ChannelName": "a", "DataSource": {}, "InputMode": "FastFile"}]},
-            "FastFile for InputDataConfig[0].InputMode yet",
+            {
+                "InputDataConfig": [
+                    {
+                        "ChannelName": "a",
+                        "DataSource": {"S3DataSource": {"S3DataType": "Converse", "S3Uri": "s3://b/p"}},
+                    }
+                ]
+            },
+            "Converse for InputDataConfig[0].DataSource.S3DataSource.S3DataType yet",
         ),
         ("CreateTrainingJob", {"SessionChainingConfig": {"EnableSessionTagChaining": True}}, "SessionChainingConfig"),
         ("CreateTrainingJob", {"NoSuchMember": 1}, "has no member 'NoSuchMember'"),
@@ -115,7 +130,36 @@ def test_operation_that_aws_has_and_we_do_not_is_unknown(asked: Asked) -> None:
     status, answer = asked.call("sagemaker", "CreateModel", {"ModelName": "m"})
 
     assert (status, answer["__type"]) == (400, "UnknownOperationException")
-    assert "CreateModel" in answer["Message"]
+    assert answer["Message"].startswith(
+        "Seatrial does not implement sagemaker CreateModel; of sagemaker it has AddTags, "
+    )
+
+
+@pytest.mark.parametrize(("service", "operation"), [("ecr", "DescribeRepositories"), ("dynamodb", "ListTables")])
+def test_service_that_an_upstream_could_answer_for_is_refused_with_that_hint(
+    asked: Asked, service: str, operation: str
+) -> None:
+    status, answer = asked.call(service, operation, {})
+
+    assert status == 400
+    assert "; pass --upstream URL to send its requests elsewhere" in str(answer)
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "said"),
+    [
+        ("origin", "https://evil.example", "Seatrial answers no web page; found Origin 'https://evil.example'."),
+        (
+            "host",
+            "evil.example",
+            "Seatrial answers without a key at its loopback address only; found Host 'evil.example'.",
+        ),
+    ],
+)
+def test_web_page_is_refused_for_what_it_sent(asked: Asked, header: str, value: str, said: str) -> None:
+    status, answer = asked.call("sagemaker", "ListTrainingJobs", {}, **{header: value})
+
+    assert (status, answer["Message"]) == (403, said)
 
 
 def test_member_without_effect_is_said_once(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
         source: str
         target: str
         is_read_only: bool
+        layers: OverlayLayers | None
+        """Instead of the source itself."""
+
+    class OverlayLayers(TypedDict):
+        lower: list[str]
+        """Directories, uppermost first."""
+        upper: str | None
+        """``None``: nobody can write."""
+        work: str | None
 
     class Listener(TypedDict):
         fd: int

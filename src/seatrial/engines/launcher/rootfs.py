@@ -8,7 +8,8 @@ Rules:
   writing below other users' directories: there the root is read-only, and ``writable_views`` alone can be written.
 - ``/proc``, ``/dev`` and ``/dev/shm`` are the container's own; ``/sys`` is read-only.
 - ``empty_dir`` (``/opt/ml``) exists and is empty, whatever the host has there.
-- What the caller mounts is the host's own directory, writable unless asked otherwise.
+- What the caller mounts is the host's own directory, writable unless asked otherwise; or an overlay of directories
+  that the caller names.
 - A file system that cannot be a layer of an overlay (FAT, some network drives) is shown read-only.
 """
 
@@ -23,7 +24,7 @@ from seatrial.engines.launcher.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, M
 
 TYPE_CHECKING = False  # importing typing costs more than this module
 if TYPE_CHECKING:
-    from seatrial.engines.launcher.instructions import Instructions
+    from seatrial.engines.launcher.instructions import Instructions, MountInstruction
 
 _STAGE_CANDIDATES = ("/tmp", "/run", "/var", "/mnt")  # noqa: S108 (covered in our own mount namespace only)
 
@@ -103,7 +104,7 @@ def enter(instructions: Instructions) -> None:
     is_user = instructions["needs_user_namespace"]
     views = _open_views(instructions["writable_views"] if is_user else data_mount_points(mount_info))
     host_root = _open("/", "open")
-    sources = [(mount, _open(mount["source"], "open the mount source")) for mount in instructions["mounts"]]
+    sources = [_open_source(mount) for mount in instructions["mounts"]]
     empty_dir, resolver = os.path.realpath(instructions["empty_dir"]), os.path.realpath("/etc/resolv.conf")
     hosts = os.path.realpath("/etc/hosts")
     targets = [_resolve(mount["target"], instructions["empty_dir"], empty_dir) for mount in instructions["mounts"]]
@@ -119,18 +120,26 @@ def enter(instructions: Instructions) -> None:
     for path, fd in views.items():
         _show(stage, path, fd, must_be_writable=is_user)
     _mount_kernel_trees(stage.root, system, devices, instructions["shm_bytes"])
-    if instructions["name_server"] is not None:
-        _mount_text(stage, f"nameserver {instructions['name_server']}\n", resolver)
-    if instructions["hosts_file"] is not None:
-        _mount_text(stage, instructions["hosts_file"], hosts)
+    _mount_names(stage, instructions, resolver, hosts)
     for path in (*instructions["empty_dirs"], empty_dir):
         _mount_over(stage.root, path)
-    for (_, fd), target in zip(sources, targets, strict=True):
-        _bind_source(fd, stage.root, target)
+    for (fd, layers), target in zip(sources, targets, strict=True):
+        if layers:
+            _mount_layers(layers, stage.root + target, ",userxattr" if is_user else "")
+        else:
+            _bind_source(fd, stage.root, target)
     for mount, target in zip(instructions["mounts"], targets, strict=True):
         if mount["is_read_only"]:
             syscalls.make_read_only(stage.root + target)
     syscalls.change_root(stage.root)
+
+
+def _mount_names(stage: _Stage, instructions: Instructions, resolver: str, hosts: str) -> None:
+    """Who the container asks for names, and whom it knows."""
+    if instructions["name_server"] is not None:
+        _mount_text(stage, f"nameserver {instructions['name_server']}\n", resolver)
+    if instructions["hosts_file"] is not None:
+        _mount_text(stage, instructions["hosts_file"], hosts)
 
 
 def _resolve(target: str, empty_dir: str, real_empty_dir: str) -> str:
@@ -145,6 +154,27 @@ def _open(path: str, step: str) -> int:
         return os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError as error:
         raise SetUpError(f"{step} {path}", error.errno or 0) from error
+
+
+def _open_source(mount: MountInstruction) -> tuple[int, str]:
+    """A descriptor of a mount's source, and the overlay's options when it is one."""
+    step = "open the mount source"
+    layers = mount["layers"]
+    if layers is None:
+        return _open(mount["source"], step), ""
+    options = "lowerdir=" + ":".join(f"/proc/self/fd/{_open(path, step)}" for path in layers["lower"])
+    for name, path in (("upperdir", layers["upper"]), ("workdir", layers["work"])):
+        if path is not None:
+            options += f",{name}=/proc/self/fd/{_open(path, step)}"
+    return -1, options
+
+
+def _mount_layers(options: str, target: str, more: str) -> None:
+    try:
+        os.makedirs(target, exist_ok=True)
+    except OSError as error:
+        raise SetUpError(f"make the mount target {target}", error.errno or 0) from error
+    syscalls.mount("overlay", target, "overlay", MS_NODEV, options + more)
 
 
 def _open_views(paths: list[str]) -> dict[str, int]:

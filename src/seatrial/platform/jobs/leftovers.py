@@ -9,6 +9,8 @@ from pathlib import Path
 from seatrial.core.errors import SeatrialError
 from seatrial.core.trees import remove_tree
 from seatrial.engines.base import ContainerSpec, Engine
+from seatrial.platform.jobs.input.feed import Feed
+from seatrial.platform.jobs.job_input import FEED_DIRECTORY
 from seatrial.platform.jobs.stored_training import IMAGE_FILE, JOB_LABEL, UNSAVED_FILE
 from seatrial.platform.jobs.training import KEEP_DIRECTORY
 
@@ -58,4 +60,5 @@ def _remove(engine: Engine, directory: Path) -> None:
     handle = engine.find(ContainerSpec(image=""), lambda _: None, directory / KEEP_DIRECTORY)
     if handle is not None:
         handle.remove()
+    Feed(directory / FEED_DIRECTORY).stop()
     remove_tree(directory)

@@ -1,9 +1,10 @@
 """Lay out ``/opt/ml`` before a training container starts, and collect what it left there.
 
-A channel is copied, so that the container has the private writable directory that File mode gives and can never change
-the user's data. Outputs are packed in the service's layout: ``model.tar.gz`` from the content of ``/opt/ml/model``,
-``output.tar.gz`` from the content of ``/opt/ml/output/data``, no archive for an empty directory (contract.md §1.6). A
-job may ask for its model uncompressed (``OutputDataConfig.CompressionType``); the output is an archive in any case.
+A local channel is copied, so that the container has the private writable directory that File mode gives and can never
+change the user's data; one in the object store is laid out by the room ``input``. Outputs are packed in the service's
+layout: ``model.tar.gz`` from the content of ``/opt/ml/model``, ``output.tar.gz`` from the content of
+``/opt/ml/output/data``, no archive for an empty directory (contract.md §1.6). A job may ask for its model uncompressed
+(``OutputDataConfig.CompressionType``); the output is an archive in any case.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import errno
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -32,6 +33,8 @@ from seatrial.contract.training import (
 from seatrial.core.archives import pack_directory
 from seatrial.core.errors import ConfigError, SeatrialError, TreeError
 from seatrial.core.trees import Checkpoint, Entry, MountView, OutsideError, copy_file, copy_tree, open_regular, walk
+from seatrial.engines.base import Mount
+from seatrial.engines.overlays import written_layers
 
 SHARED_DIRECTORIES = ("input", "model", "output")
 """What of ``/opt/ml`` is the job's. The rest is the image's: ``/opt/ml/code`` stays visible (contract.md §1.1)."""
@@ -39,7 +42,24 @@ SHARED_DIRECTORIES = ("input", "model", "output")
 MODEL_ARCHIVE = "model.tar.gz"
 OUTPUT_ARCHIVE = "output.tar.gz"
 
+_ASIDE_DIRECTORY = "channels"
+"""Beside the container's tree."""
+
 _FAILURE_READ_MAX_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelPlace:
+    """Where one channel of one host is laid out."""
+
+    channel_dir: Path
+    """In the container's tree."""
+    aside_dir: Path
+    """Out of the container's sight, on the same file system: for what the container gets through a mount only."""
+    target: PurePosixPath
+    """Where the container finds it."""
+    can_overlay: Callable[[Path], bool] = lambda _: False
+    """As ``Engine.can_overlay``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +77,21 @@ class ChannelSource(ABC):
         """
 
     @abstractmethod
-    def lay_out(self, channel_dir: Path, checkpoint: Checkpoint) -> None:
-        """Make the channel's directory, a private copy of the data.
+    def lay_out(self, place: ChannelPlace, checkpoint: Checkpoint) -> str | None:
+        """Make the channel's files; the container can never change the data through them.
+
+        Returns:
+            A sentence for the job's log; ``None`` when there is nothing to say.
 
         Raises:
+            ConfigError: the data cannot be had.
             TreeError: the data holds a link that leads nowhere, a FIFO, socket or device, or what may not be read.
-            OSError: the copy cannot be written.
+            OSError: the files cannot be written.
         """
+
+    def mount(self, place: ChannelPlace) -> Mount | None:
+        """How the container gets what was laid out beside its tree, by this process or an earlier one."""
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,13 +119,13 @@ class LocalChannel(ChannelSource):
                 fix="put the data there, or leave the channel out",
             )
 
-    def lay_out(self, channel_dir: Path, checkpoint: Checkpoint) -> None:
+    def lay_out(self, place: ChannelPlace, checkpoint: Checkpoint) -> None:
         if self.path.is_dir():
-            copy_tree(self.path, channel_dir, checkpoint=checkpoint)
+            copy_tree(self.path, place.channel_dir, checkpoint=checkpoint)
             return
-        channel_dir.mkdir(parents=True)
+        place.channel_dir.mkdir(parents=True)
         name = PurePosixPath(self.path.name)
-        copy_file(self.path.resolve(), channel_dir / name, top=self.path.parent, name=name, checkpoint=checkpoint)
+        copy_file(self.path.resolve(), place.channel_dir / name, top=self.path.parent, name=name, checkpoint=checkpoint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,19 +174,25 @@ def lay_out_training(
     channels: Mapping[str, ChannelSource],
     resource_config: ResourceConfig,
     checkpoint_config: CheckpointConfig | None = None,
+    can_overlay: Callable[[Path], bool] = lambda _: False,
     checkpoint: Checkpoint = lambda: None,
-) -> None:
+) -> tuple[str, ...]:
     """Make the tree that ``train`` finds, below ``opt_ml.root``.
 
     Args:
         opt_ml: Where; it does not exist yet.
         hyperparameters: Written to ``hyperparameters.json``.
-        channels: Copied, in the order of the mapping; see ``check_channels``.
+        channels: Laid out in the order of the mapping; see ``check_channels``.
         resource_config: Written to ``resourceconfig.json``.
         checkpoint_config: Written to ``checkpointconfig.json``; ``None`` makes no such file.
+        can_overlay: As ``Engine.can_overlay``.
         checkpoint: Called every few megabytes; what it raises ends the copying.
 
+    Returns:
+        Sentences for the job's log.
+
     Raises:
+        ConfigError: the data of a channel cannot be had.
         TreeError: a channel holds a link that leads nowhere, a FIFO, socket or device, or what may not be read.
         OSError: the copy cannot be written.
     """
@@ -169,8 +203,20 @@ def lay_out_training(
     write_resource_config(opt_ml, resource_config)
     if checkpoint_config is not None:
         write_checkpoint_config(opt_ml, checkpoint_config)
-    for name, channel in channels.items():
-        channel.lay_out(opt_ml.channel_dir(name), checkpoint)
+    notes = [
+        channel.lay_out(channel_place(opt_ml, name, can_overlay), checkpoint) for name, channel in channels.items()
+    ]
+    return tuple(filter(None, notes))
+
+
+def channel_place(opt_ml: OptMl, name: str, can_overlay: Callable[[Path], bool] = lambda _: False) -> ChannelPlace:
+    """Where a channel of the host with this tree is laid out."""
+    return ChannelPlace(
+        channel_dir=opt_ml.channel_dir(name),
+        aside_dir=opt_ml.root.parent / _ASIDE_DIRECTORY / name,
+        target=PurePosixPath(OptMl().channel_dir(name)),
+        can_overlay=can_overlay,
+    )
 
 
 def prepare_output_directory(directory: Path) -> None:
@@ -198,13 +244,19 @@ def prepare_output_directory(directory: Path) -> None:
         ) from error
 
 
-def mounted_tree(opt_ml: OptMl) -> MountView:
+def mounted_tree(opt_ml: OptMl, input_mounts: Sequence[Mount] = ()) -> MountView:
     """The job's directories as its container sees them, to follow the links it left."""
-    return MountView({OPT_ML / name: opt_ml.root / name for name in SHARED_DIRECTORIES})
+    found: dict[PurePosixPath, Sequence[Path]] = {OPT_ML / name: (opt_ml.root / name,) for name in SHARED_DIRECTORIES}
+    return MountView(found | {mount.target: written_layers(mount) for mount in input_mounts})
 
 
 def pack_outputs(
-    opt_ml: OptMl, destination: Path, *, compresses_model: bool = True, checkpoint: Checkpoint = lambda: None
+    opt_ml: OptMl,
+    destination: Path,
+    *,
+    compresses_model: bool = True,
+    input_mounts: Sequence[Mount] = (),
+    checkpoint: Checkpoint = lambda: None,
 ) -> TrainingOutputs:
     """Pack what the container left into ``destination``; what cannot be packed does not keep the rest from it.
 
@@ -212,9 +264,10 @@ def pack_outputs(
         opt_ml: The container's tree.
         destination: Receives ``model.tar.gz`` and ``output.tar.gz``.
         compresses_model: Otherwise the model's files stay where they are and are told.
+        input_mounts: The channels that the container got through mounts.
         checkpoint: Called every few files and megabytes.
     """
-    view = mounted_tree(opt_ml)
+    view = mounted_tree(opt_ml, input_mounts)
     problems: list[str] = []
 
     @contextmanager

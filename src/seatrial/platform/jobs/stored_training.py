@@ -25,7 +25,10 @@ from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
 from seatrial.platform.jobs.checkpoints import CheckpointSync
 from seatrial.platform.jobs.failure_reasons import is_of_program
+from seatrial.platform.jobs.input.feed import Feed
+from seatrial.platform.jobs.input.source import ObjectSource
 from seatrial.platform.jobs.instance_limits import InstanceLimits, Machine, limits_of
+from seatrial.platform.jobs.job_input import FEED_DIRECTORY
 from seatrial.platform.jobs.metrics import MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
 from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, TrainingResult
@@ -81,7 +84,10 @@ class Surroundings:
     engine_for: Callable[[str], Engine]
     open_log: Callable[[str, str, int | None], Log]
     """Group, stream, position → log; what comes is compared with what stands from the position on."""
-    channel_source: Callable[[ObjectTransfer, Mapping[str, Any]], ChannelSource]
+    source: ObjectSource
+    """The same objects, for channels."""
+    channel_source: Callable[[ObjectSource, Mapping[str, Any], str | None], ChannelSource]
+    """From a channel of a request and the job's ``TrainingInputMode``."""
     metric_scanner: Callable[[Mapping[str, Any]], MetricScanner]
     labels: Mapping[str, str]
     """Of every container, where the engine has labels."""
@@ -129,6 +135,7 @@ class StoredTraining(PreparedJob):
 
     def run(self) -> TrainingResult:
         if not self._progress.has_container:
+            Feed(self._work_dir / FEED_DIRECTORY).stop()  # of a platform that was killed before the container was there
             remove_tree(self._work_dir)
         self._work_dir.mkdir(parents=True, exist_ok=True)
         (self._work_dir / IMAGE_FILE).write_text(self._image, encoding="utf-8")
@@ -178,7 +185,7 @@ class StoredTraining(PreparedJob):
     def _training_request(self, request: Mapping[str, Any], access: PlatformAccess) -> TrainingRequest:
         algorithm = request["AlgorithmSpecification"]
         stopping = request["StoppingCondition"]
-        channels = request.get("InputDataConfig", ())
+        channels, mode = request.get("InputDataConfig", ()), algorithm.get("TrainingInputMode")
         entrypoint = algorithm.get("ContainerEntrypoint")
         arguments = algorithm.get("ContainerArguments")
         limits = {"max_runtime_seconds": stopping["MaxRuntimeInSeconds"]} if "MaxRuntimeInSeconds" in stopping else {}
@@ -188,7 +195,9 @@ class StoredTraining(PreparedJob):
             output_dir=self._work_dir / "upload",
             compresses_model=record.compresses_model(request),
             hyperparameters=request.get("HyperParameters", {}),
-            channels={one["ChannelName"]: self._around.channel_source(self._around.objects, one) for one in channels},
+            channels={
+                one["ChannelName"]: self._around.channel_source(self._around.source, one, mode) for one in channels
+            },
             environment={**access.environment, **request.get("Environment", {})},
             host_ports=access.host_ports,
             labels={**self._around.labels, JOB_LABEL: self._name},

@@ -34,6 +34,7 @@ from seatrial.engines.base import (
     ResourceLimits,
 )
 from seatrial.platform.jobs.checkpoints import CheckpointSync
+from seatrial.platform.jobs.job_input import JobInput
 from seatrial.platform.jobs.staging import (
     SHARED_DIRECTORIES,
     ChannelSource,
@@ -176,6 +177,7 @@ class TrainingJob:
         self._interrupt_at: float | None = None
         self._handle: Handle | None = None
         self._keep_dir: Path | None = None
+        self._input_mounts: Callable[[], tuple[Mount, ...]] = tuple
 
     def stop(self, ending: SecondaryStatus = SecondaryStatus.STOPPED) -> None:
         """Ask for the end: SIGTERM to the container, 120 seconds, SIGKILL; artifacts are kept.
@@ -249,26 +251,30 @@ class TrainingJob:
         progress: Progress | None = None,
     ) -> TrainingResult:
         opt_ml = OptMl(work_dir / "ml")
-        spec = self._spec(opt_ml)
+        job_input = JobInput(self._request.channels, opt_ml, self._request.image, keep_dir)
+        self._input_mounts = job_input.mounts
         started = time.monotonic() - (0.0 if progress is None else progress.running_seconds)
         ending = None
         handle = None
         try:
             if progress is not None and progress.has_container and keep_dir is not None:
                 self._phase, ending = progress.phase, progress.ending
-                handle = self._engine.find(spec, self._last_lines, keep_dir)
+                handle = self._engine.find(self._spec(opt_ml, job_input), self._last_lines, keep_dir)
                 if handle is None and ending is not None:
                     return self._end_without_container(ending)
+                if handle is None:
+                    job_input.start_feeders()
             else:
-                self._prepare(spec, opt_ml)
+                if progress is not None and progress.phase is SecondaryStatus.DOWNLOADING:
+                    self._phase = progress.phase  # which begins anew
+                self._prepare(opt_ml, job_input)
             if handle is None:
                 self._check_stop()
                 self._before_container()
-                handle = self._engine.start(spec, self._last_lines, keep_dir)
+                handle = self._engine.start(self._spec(opt_ml, job_input), self._last_lines, keep_dir)
             hold(handle)
-            if self._checkpoints is not None:
-                self._checkpoints.start()
-            exit_status, ending = self._wait(handle, started + self._request.max_runtime_seconds, ending)
+            self._start_checkpoints()
+            exit_status, ending = self._wait(handle, job_input, started + self._request.max_runtime_seconds, ending)
         except _StopRequestedError:
             return self._stopped_before_start()
         except _InterruptedError:
@@ -278,35 +284,40 @@ class TrainingJob:
                 raise
             return self._finish_lost(opt_ml, error, ending)
         finally:
-            if self._checkpoints is not None:
-                self._checkpoints.close()
-        return self._finish(opt_ml, exit_status, ending, time.monotonic() - started)
+            input_failure = job_input.failure_reason()
+            job_input.stop_feeders()
+            self._close_checkpoints()
+        return self._finish(opt_ml, exit_status, ending, time.monotonic() - started, input_failure)
 
-    def _prepare(self, spec: ContainerSpec, opt_ml: OptMl) -> None:
+    def _prepare(self, opt_ml: OptMl, job_input: JobInput) -> None:
         self._on_phase(self._phase)
         check_channels(self._request.channels)
         prepare_output_directory(self._request.output_dir)
         self._engine.check_ready()
-        self._engine.check_image(spec)
-        self._download(opt_ml)
+        self._engine.check_image(self._spec(opt_ml, job_input))
+        self._download(opt_ml, job_input)
         for notice in self._request.notices:
             self._last_lines(f"seatrial: {notice}")
         self._enter(SecondaryStatus.TRAINING)
 
-    def _download(self, opt_ml: OptMl) -> None:
+    def _download(self, opt_ml: OptMl, job_input: JobInput) -> None:
         self._check_stop()
         self._enter(SecondaryStatus.DOWNLOADING)
         try:
-            lay_out_training(
+            notes = lay_out_training(
                 opt_ml,
                 hyperparameters=self._request.hyperparameters,
                 channels=self._request.channels,
                 resource_config=self._resource_config(),
                 checkpoint_config=self._checkpoint_config(),
+                can_overlay=self._engine.can_overlay,
                 checkpoint=self._check_stop,
             )
+            for note in notes:
+                self._last_lines(f"seatrial: {note}")
             if self._checkpoints is not None:
                 self._checkpoints.restore(self._check_stop)
+            job_input.start_feeders()
         except OSError as error:
             raise ConfigError(
                 "channels-not-copied",
@@ -356,6 +367,14 @@ class TrainingJob:
             last_lines=self._last_lines.lines(),
         )
 
+    def _start_checkpoints(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.start()
+
+    def _close_checkpoints(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.close()
+
     def _finish_checkpoints(self) -> tuple[str, ...]:
         if self._checkpoints is None:
             return ()
@@ -388,7 +407,7 @@ class TrainingJob:
             instance_groups=(group,),
         )
 
-    def _spec(self, opt_ml: OptMl) -> ContainerSpec:
+    def _spec(self, opt_ml: OptMl, job_input: JobInput) -> ContainerSpec:
         name = self._request.training_job_name
         return ContainerSpec(
             image=self._request.image,
@@ -400,7 +419,7 @@ class TrainingJob:
                 region=self._request.region,
                 user_environment=self._request.environment,
             ),
-            mounts=self._mounts(opt_ml),
+            mounts=(*self._mounts(opt_ml), *job_input.mounts()),
             network=Network.ISOLATED if self._request.is_isolated else Network.PRIVATE,
             host_ports=self._request.host_ports,
             labels=self._request.labels,
@@ -408,7 +427,7 @@ class TrainingJob:
         )
 
     def _wait(
-        self, handle: Handle, deadline: float, ending: SecondaryStatus | None
+        self, handle: Handle, job_input: JobInput, deadline: float, ending: SecondaryStatus | None
     ) -> tuple[ExitStatus, SecondaryStatus]:
         """Wait for the end; the second value is the phase that ends the job, leaving failure aside."""
         if ending is None:
@@ -418,6 +437,8 @@ class TrainingJob:
                 exit_status = handle.wait(min(left, _WAIT_SLICE_SECONDS))
                 if exit_status is not None:
                     return exit_status, SecondaryStatus.COMPLETED
+                if job_input.failure_reason() is not None:
+                    return handle.stop(self._request.stop_grace_seconds), SecondaryStatus.COMPLETED
             ending = self._why_stopped()
             self._enter(ending if ending in ATTEMPT_ENDINGS else SecondaryStatus.STOPPING)
         exit_status = handle.stop(self._request.stop_grace_seconds)
@@ -432,12 +453,18 @@ class TrainingJob:
         return SecondaryStatus.INTERRUPTED if self._is_interrupted() else SecondaryStatus.MAX_RUNTIME_EXCEEDED
 
     def _finish(
-        self, opt_ml: OptMl, exit_status: ExitStatus, ending: SecondaryStatus, seconds: float
+        self,
+        opt_ml: OptMl,
+        exit_status: ExitStatus,
+        ending: SecondaryStatus,
+        seconds: float,
+        failure_reason: str | None = None,
     ) -> TrainingResult:
         if ending in ATTEMPT_ENDINGS:
             return self._end_attempt(ending)
-        failure_reason = None
-        if ending is SecondaryStatus.COMPLETED and not exit_status.is_success:
+        if failure_reason is not None and ending is SecondaryStatus.COMPLETED:
+            ending = SecondaryStatus.FAILED
+        elif ending is SecondaryStatus.COMPLETED and not exit_status.is_success:
             ending = SecondaryStatus.FAILED
             failure_reason = compose_failure_reason(
                 self._failure_text(opt_ml), exit_status.exit_code, is_out_of_memory=exit_status.is_out_of_memory
@@ -462,7 +489,12 @@ class TrainingJob:
         seconds: float,
     ) -> TrainingResult:
         self._enter(SecondaryStatus.UPLOADING)
-        outputs = pack_outputs(opt_ml, self._request.output_dir, compresses_model=self._request.compresses_model)
+        outputs = pack_outputs(
+            opt_ml,
+            self._request.output_dir,
+            compresses_model=self._request.compresses_model,
+            input_mounts=self._input_mounts(),
+        )
         problems = (*self._finish_checkpoints(), *outputs.problems, *self._deliver(outputs))
         if problems and failure_reason is None:
             ending = SecondaryStatus.FAILED

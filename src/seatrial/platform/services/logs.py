@@ -9,18 +9,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from seatrial.platform.logs.directories import ExistsError, MissingGroupError, MissingStreamError
+from seatrial.platform.logs.lists import MAX_LIST_ITEMS, Group, Stream
 from seatrial.platform.logs.pages import EVENT_OVERHEAD_BYTES, MAX_PAGE_EVENTS
 from seatrial.platform.logs.patterns import PatternError
-from seatrial.platform.logs.store import (
-    MAX_LIST_ITEMS,
-    BusyError,
-    ExistsError,
-    Group,
-    LogStore,
-    MissingGroupError,
-    MissingStreamError,
-    Stream,
-)
+from seatrial.platform.logs.store import BusyError, LogStore
 from seatrial.platform.logs.tokens import TokenError
 from seatrial.platform.logs.writer import OutOfOrderError, clock_ms
 from seatrial.platform.services.handlers import Handler
@@ -78,7 +71,7 @@ class LogsService:
                 names = {self._group_of_identifier(identifier) for identifier in wanted}
                 groups = [group for name in sorted(names) for group in self._groups_named(name)]
                 return {"logGroups": [self._log_group(group) for group in groups]}
-            listed = self._store.describe_groups(
+            listed = self._store.lists.describe_groups(
                 prefix=parameters.get("logGroupNamePrefix", ""),
                 contains=pattern,
                 limit=parameters.get("limit", MAX_LIST_ITEMS),
@@ -92,7 +85,7 @@ class LogsService:
 
     def _groups_named(self, name: str) -> list[Group]:
         # A name is the first of all names that begin with it.
-        return [group for group in self._store.describe_groups(prefix=name, limit=1).groups if group.name == name]
+        return [group for group in self._store.lists.describe_groups(prefix=name, limit=1).groups if group.name == name]
 
     def _log_group(self, group: Group) -> dict[str, Any]:
         arn = f"{self._arn}{group.name}"
@@ -112,7 +105,7 @@ class LogsService:
         if is_by_time and "logStreamNamePrefix" in parameters:
             raise _invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
         with _told():
-            listed = self._store.describe_streams(
+            listed = self._store.lists.describe_streams(
                 group,
                 prefix=parameters.get("logStreamNamePrefix", ""),
                 order_by_time=is_by_time,

@@ -7,7 +7,7 @@ comment beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -76,10 +76,20 @@ def unknown_operation(operation: str | None, *, service: str, protocol: str, ver
     return ServiceError("UnknownOperationException", f"{service} has no {named}", status)
 
 
-def unsupported_operation(operation: str, *, service: str, protocol: str) -> ServiceError:
-    """AWS has the operation and Seatrial does not: the same codes as for an unknown one, and a text that says which."""
+def unsupported_operation(
+    operation: str, *, service: str, protocol: str, implemented: Iterable[str] = ()
+) -> ServiceError:
+    """AWS has the operation and Seatrial does not: the same codes as for an unknown one, and a text that says which.
+
+    Args:
+        operation: Which.
+        service: botocore's name.
+        protocol: Of the request.
+        implemented: The operations of the service that there are.
+    """
     code = "InvalidAction" if protocol == "query" else "UnknownOperationException"
-    what = f"Seatrial does not implement {service} {operation}; see docs/reference/supported-operations"
+    others = ", ".join(sorted(implemented)) or "nothing yet"
+    what = f"Seatrial does not implement {service} {operation}; of {service} it has {others}"
     return ServiceError(code, what, 404 if protocol.startswith("rest") else 400)
 
 

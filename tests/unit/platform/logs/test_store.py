@@ -12,13 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.platform.logs import pages
-from seatrial.platform.logs.store import (
-    BusyError,
-    ExistsError,
-    LogStore,
-    MissingGroupError,
-    MissingStreamError,
-)
+from seatrial.platform.logs.directories import ExistsError, MissingGroupError, MissingStreamError
+from seatrial.platform.logs.store import BusyError, LogStore
 from seatrial.platform.logs.tokens import TokenError
 
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -127,8 +122,8 @@ def test_open_stream_with_a_hostile_name_stays_below_the_root(tmp_path: Path, na
 
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["logs"]
-    assert [group.name for group in store.describe_groups().groups] == [name]
-    assert [stream.name for stream in store.describe_streams(name, prefix=name[:300]).streams] == [name]
+    assert [group.name for group in store.lists.describe_groups().groups] == [name]
+    assert [stream.name for stream in store.lists.describe_streams(name, prefix=name[:300]).streams] == [name]
     assert [line.message for line in store.events(name, name).events] == ["hello"]
 
 
@@ -320,7 +315,7 @@ def list_all(store: LogStore, **options: Any) -> list[str]:
     names: list[str] = []
     token = None
     while True:
-        listed = store.describe_streams(GROUP, token=token, **options)
+        listed = store.lists.describe_streams(GROUP, token=token, **options)
         names += [stream.name for stream in listed.streams]
         token = listed.token
         if token is None:
@@ -338,17 +333,17 @@ def test_describe_streams_pages_by_name_and_by_time(store: LogStore) -> None:
         assert list_all(store, limit=limit, is_descending=True)[0] == "empty"
         assert list_all(store, limit=limit, order_by_time=True) == ["empty", "b/1", "a/1", "c/1", "a/2"]
         assert list_all(store, limit=limit, order_by_time=True, is_descending=True)[:2] == ["a/2", "c/1"]
-    stream = store.describe_streams(GROUP, prefix="a/2").streams[0]
+    stream = store.lists.describe_streams(GROUP, prefix="a/2").streams[0]
     assert (stream.first_ms, stream.last_ms) == (3, 13)
-    assert store.describe_streams(GROUP, prefix="empty").streams[0].last_ms is None
+    assert store.lists.describe_streams(GROUP, prefix="empty").streams[0].last_ms is None
 
 
 def test_describe_streams_tells_new_events_of_a_stream_it_knows(store: LogStore) -> None:
     put(store, "s", (1, "m"))
-    store.describe_streams(GROUP)
+    store.lists.describe_streams(GROUP)
     put(store, "s", (2, "m"))
 
-    assert store.describe_streams(GROUP).streams[0].last_ms == 2
+    assert store.lists.describe_streams(GROUP).streams[0].last_ms == 2
 
 
 @pytest.mark.parametrize("segment_bytes", [1, 10**6])
@@ -362,13 +357,13 @@ def test_describe_streams_of_a_stream_that_was_quiet_for_long_tells_new_events(
             put(store, "s", (last_ms, "m"))
         os.utime(tmp_path / "%2Faws%2Fsagemaker%2FTrainingJobs" / "s", (1_000_000, 1_000_000 + last_ms))
         for _ in range(2):
-            assert store.describe_streams(GROUP).streams[0].last_ms == last_ms
+            assert store.lists.describe_streams(GROUP).streams[0].last_ms == last_ms
 
 
 def test_log_store_after_a_kill_removes_what_was_being_deleted(tmp_path: Path) -> None:
     (tmp_path / ".deleted" / "x" / "s").mkdir(parents=True)
 
-    assert LogStore(tmp_path).describe_groups().groups == []
+    assert LogStore(tmp_path).lists.describe_groups().groups == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -377,8 +372,8 @@ def test_stream_directory_without_its_card_is_found_and_made_whole(tmp_path: Pat
     directory = tmp_path / "logs" / "g" / "s"
     directory.mkdir(parents=True)
 
-    assert [group.name for group in store.describe_groups().groups] == ["g"]
-    assert abs(store.describe_streams("g").streams[0].created_ms - directory.stat().st_mtime * 1000) < 2
+    assert [group.name for group in store.lists.describe_groups().groups] == ["g"]
+    assert abs(store.lists.describe_streams("g").streams[0].created_ms - directory.stat().st_mtime * 1000) < 2
     put(store, "s", (1, "m"), group="g")
     assert (directory / "stream.json").exists()
 
@@ -390,14 +385,14 @@ def test_describe_groups_pages_and_filters(tmp_path: Path) -> None:
         store.create_group(name)
     put(store, "s", (1, "m"), group="/aws/a")
 
-    first = store.describe_groups(limit=2)
-    second = store.describe_groups(limit=2, token=first.token)
+    first = store.lists.describe_groups(limit=2)
+    second = store.lists.describe_groups(limit=2, token=first.token)
     assert [group.name for group in (*first.groups, *second.groups)] == ["/aws/a", "/aws/b", "other"]
     assert second.token is None
     assert first.groups[0].stored_bytes == 4
     assert first.groups[1].created_ms == 1_000
-    assert [group.name for group in store.describe_groups(contains="ws/b").groups] == ["/aws/b"]
-    assert [group.name for group in store.describe_groups(prefix="/aws").groups] == ["/aws/a", "/aws/b"]
+    assert [group.name for group in store.lists.describe_groups(contains="ws/b").groups] == ["/aws/b"]
+    assert [group.name for group in store.lists.describe_groups(prefix="/aws").groups] == ["/aws/a", "/aws/b"]
 
 
 def test_delete_removes_and_refuses_what_is_written_to(store: LogStore) -> None:
@@ -413,9 +408,9 @@ def test_delete_removes_and_refuses_what_is_written_to(store: LogStore) -> None:
     store.delete_stream(GROUP, "s")
     assert list_all(store) == ["t"]
     store.delete_group(GROUP)
-    assert store.describe_groups().groups == []
+    assert store.lists.describe_groups().groups == []
     with pytest.raises(MissingGroupError):
-        store.describe_streams(GROUP)
+        store.lists.describe_streams(GROUP)
 
 
 def test_create_twice_and_missing_ones_raise(store: LogStore) -> None:
@@ -433,6 +428,6 @@ def test_create_twice_and_missing_ones_raise(store: LogStore) -> None:
         store.delete_stream(GROUP, "t")
     for token in ("", "f/1/s", "bm8", "e30"):
         with pytest.raises(TokenError):
-            store.describe_streams(GROUP, token=token)
+            store.lists.describe_streams(GROUP, token=token)
         with pytest.raises(TokenError):
             store.filter(GROUP, token=token)

@@ -21,6 +21,7 @@ from seatrial.platform.wire import errors, models
 from seatrial.platform.wire.errors import ServiceError
 from seatrial.platform.wire.identify import SERVICES, Identified, identify, resolve_operation
 from seatrial.platform.wire.protocols import COMPRESSED_LIMIT_BYTES, parse_request, serialise_error, serialise_output
+from seatrial.platform.wire.protocols.json_values import decode_document
 from seatrial.platform.wire.request import Headers, WireRequest, WireResponse
 from seatrial.platform.wire.timestamps import parse_timestamp, render_timestamp, to_epoch
 
@@ -186,7 +187,7 @@ def test_operation_that_seatrial_lacks_is_told_from_one_that_aws_lacks() -> None
     error = errors.unsupported_operation("CreateDomain", service="sagemaker", protocol="json")
 
     assert (error.code, error.status) == ("UnknownOperationException", 400)
-    assert "does not implement sagemaker CreateDomain" in error.message
+    assert error.message == "Seatrial does not implement sagemaker CreateDomain; of sagemaker it has nothing yet"
     assert errors.unsupported_operation("GetUser", service="iam", protocol="query").code == "InvalidAction"
 
 
@@ -241,6 +242,20 @@ def test_parse_json_of_a_wrong_type_is_refused_in_corals_words(body: bytes, text
 def test_parse_what_is_no_json_is_refused(body: bytes) -> None:
     with pytest.raises(ServiceError, match="SerializationException"):
         parse(json_request("CreateTrainingJob", body))
+
+
+@pytest.mark.parametrize("text", [r"\ud800", r"\uDFFF", r"a\ud83dA", r"\\\ud800\u0041", r"\ud83d\ude00\ud83d"])
+def test_parse_json_with_half_of_a_surrogate_pair_says_so(text: str) -> None:
+    with pytest.raises(ServiceError, match=r"no JSON: \\u[dD]\w\w\w is half of a surrogate pair and no character"):
+        parse(json_request("CreateTrainingJob", b'{"TrainingJobName": "%s"}' % text.encode()))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_parse_json_with_any_escaped_character_is_no_half_of_a_pair(text: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        decode_document(json.dumps({"TrainingJobName": text}).encode()[:-1])
+
+    assert "surrogate" not in caught.value.message
 
 
 def test_parse_json_reports_unknown_members_and_drops_nulls() -> None:

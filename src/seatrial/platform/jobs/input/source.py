@@ -6,11 +6,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from seatrial.core.trees import Checkpoint
-from seatrial.objects.base import ObjectStore, OpenObject
+from seatrial.objects.base import OpenObject
+from seatrial.objects.files import FileStore
 from seatrial.platform.jobs.input.clone import copy_or_clone
+
+if TYPE_CHECKING:
+    from seatrial.objects.remote import RemoteTransfer
 
 
 class ObjectStream(Protocol):
@@ -40,6 +46,10 @@ class ObjectSource(Protocol):
     Every method raises ``ObjectStoreError`` for what is not there and for a store that does not answer.
     """
 
+    @property
+    def place(self) -> SourcePlace:
+        """Where another process finds the same objects."""
+
     def list_keys(self, bucket: str, prefix: str) -> Iterator[str]:
         """Every key that begins with the prefix, in the order of their UTF-8 bytes."""
 
@@ -60,8 +70,12 @@ class ObjectSource(Protocol):
 class StoreSource:
     """The objects of a store whose objects are files of this machine."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: FileStore) -> None:
         self._store = store
+
+    @property
+    def place(self) -> SourcePlace:
+        return SourcePlace(objects_dir=str(self._store.root.absolute()))
 
     def list_keys(self, bucket: str, prefix: str) -> Iterator[str]:
         return (info.key for info in self._store.list_all(bucket, prefix=prefix))
@@ -103,3 +117,47 @@ class _FileStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
+
+
+class RemoteSource:
+    """The objects of an S3 server."""
+
+    def __init__(self, transfer: RemoteTransfer) -> None:
+        self._transfer = transfer
+
+    @property
+    def place(self) -> SourcePlace:
+        return SourcePlace(s3_endpoint=self._transfer.endpoint_url, region=self._transfer.region)
+
+    def list_keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        return self._transfer.list_keys(bucket, prefix)
+
+    def open(self, bucket: str, key: str) -> ObjectStream:
+        return self._transfer.open(bucket, key)
+
+    def local_path(self, bucket: str, key: str) -> Path | None:
+        return None
+
+    def download(self, bucket: str, key: str, target: Path, checkpoint: Checkpoint) -> None:
+        self._transfer.download(bucket, key, target, checkpoint)
+
+
+class SourcePlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a platform's objects are, for another process of ours; S3 credentials come from its environment."""
+
+    objects_dir: str | None = None
+    """The root of the embedded store; otherwise the objects are at ``s3_endpoint``."""
+    s3_endpoint: str = ""
+    region: str = ""
+
+    def open(self) -> ObjectSource:
+        """The objects there.
+
+        Raises:
+            ConfigError: as ``RemoteTransfer``.
+        """
+        if self.objects_dir is not None:
+            return StoreSource(FileStore(Path(self.objects_dir)))
+        from seatrial.objects.remote import RemoteTransfer  # noqa: PLC0415 (boto3 is slow to import)
+
+        return RemoteSource(RemoteTransfer(self.s3_endpoint, region=self.region))

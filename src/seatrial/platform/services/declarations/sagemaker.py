@@ -32,6 +32,9 @@ CREATE_TRAINING_JOB = _declare(
         f"{_S3_SOURCE}.S3Uri",
         f"{_S3_SOURCE}.S3DataType",
         f"{_S3_SOURCE}.S3DataDistributionType",
+        f"{_S3_SOURCE}.AttributeNames",
+        f"{_S3_SOURCE}.InstanceGroupNames",
+        f"{_CHANNEL}.ShuffleConfig.Seed",
         "OutputDataConfig.S3OutputPath",
         "OutputDataConfig.CompressionType",
         "ResourceConfig.InstanceCount",
@@ -46,11 +49,7 @@ CREATE_TRAINING_JOB = _declare(
         "Tags[].Value",
     ),
     only={
-        f"{_CHANNEL}.CompressionType": ("None",),
-        f"{_CHANNEL}.InputMode": ("File",),
-        f"{_CHANNEL}.RecordWrapperType": ("None",),
-        f"{_S3_SOURCE}.S3DataType": ("S3Prefix",),
-        f"{_S3_SOURCE}.S3DataDistributionType": ("FullyReplicated",),
+        f"{_S3_SOURCE}.S3DataType": ("S3Prefix", "ManifestFile", "AugmentedManifestFile"),
         "ResourceConfig.InstanceCount": (1,),
         "ResourceConfig.KeepAlivePeriodInSeconds": (0,),
     },
@@ -75,11 +74,8 @@ CREATE_TRAINING_JOB = _declare(
         "AlgorithmSpecification.TrainingImageConfig": "images come from the engine of this machine",
         f"{_CHANNEL}.DataSource.DatasetSource": "",
         f"{_CHANNEL}.DataSource.FileSystemDataSource": "",
-        f"{_S3_SOURCE}.AttributeNames": "",
         f"{_S3_SOURCE}.HubAccessConfig": "",
-        f"{_S3_SOURCE}.InstanceGroupNames": "",
         f"{_S3_SOURCE}.ModelAccessConfig": "",
-        f"{_CHANNEL}.ShuffleConfig": "",
         "MlflowConfig": "",
         "ModelPackageConfig": "there is no model registry",
         "RemoteDebugConfig": "",
@@ -95,8 +91,8 @@ CREATE_TRAINING_JOB = _declare(
         "StoppingCondition.MaxPendingTimeInSeconds": "",
     },
     extensions={f"{_S3_SOURCE}.S3Uri": "file:///.+"},
-    note="Every channel has to be read in File mode, be it by its own InputMode or by TrainingInputMode. "
-    "An S3Uri may be `file://`, an extension of ours.",
+    note="Pipe mode needs containers on this machine's own Linux kernel. "
+    "An S3Uri may be `file://`, an extension of ours; such a channel is read in File mode.",
 )
 
 DECLARATIONS = (

@@ -14,6 +14,7 @@ from seatrial.objects.errors import (
     PreconditionFailedError,
 )
 from seatrial.platform.services.s3.xml import document, tag
+from seatrial.platform.wire.xml_text import legible
 
 _ERRORS: dict[str, tuple[int, str]] = {
     "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
@@ -128,14 +129,14 @@ class S3Error(Exception):
         super().__init__(f"{code}: {self.message}")
 
     def body(self, resource: str, request_id: str, host_id: str) -> bytes:
-        """The answer's XML."""
-        details = [tag(name, value) for name, value in self.details.items()]
+        """The answer's XML; what a client has sent is shown with U+FFFD for what XML cannot hold."""
+        details = [tag(name, legible(value)) for name, value in self.details.items()]
         return document(
             "Error",
             tag("Code", self.code),
-            tag("Message", self.message),
+            tag("Message", legible(self.message)),
             *details,
-            tag("Resource", resource),
+            tag("Resource", legible(resource)),
             tag("RequestId", request_id),
             tag("HostId", host_id),
             namespace=None,

@@ -5,33 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from seatrial.contract.channel_paths import channel_files
 from seatrial.contract.instance_types import find_accelerator
 from seatrial.contract.names import training_job_arn
-from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
+from seatrial.contract.s3_channel import S3DataType, parse_s3_channel
+from seatrial.contract.s3_uris import parse_s3_uri
 from seatrial.contract.statuses import UNFINISHED_TRAINING_STATUSES, SecondaryStatus, TrainingJobStatus
-from seatrial.contract.training import ChannelConfig
+from seatrial.contract.training import ChannelConfig, InputMode
 from seatrial.core.errors import EngineError, SeatrialError
 from seatrial.engines.base import ContainerSpec, Engine
 from seatrial.objects.errors import NoSuchBucketError, ObjectStoreError
 from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.input.object_channel import ObjectChannel
+from seatrial.platform.jobs.input.source import ObjectSource
 from seatrial.platform.jobs.instance_limits import Machine
 from seatrial.platform.jobs.metrics import MetricDefinition, MetricScanner
-from seatrial.platform.jobs.object_channel import ObjectChannel
 from seatrial.platform.jobs.staging import ChannelSource, LocalChannel
 from seatrial.platform.jobs.training_runner import TrainingRunner
 from seatrial.platform.services.handlers import Handler
 from seatrial.platform.services.resource_lists import ResourceListing, list_resources
 from seatrial.platform.services.sagemaker.times import with_times
-from seatrial.platform.services.sagemaker.training_admission import check_request, check_update
+from seatrial.platform.services.sagemaker.training_admission import check_request, check_update, input_modes, local_path
 from seatrial.platform.store.queries import Column
 from seatrial.platform.store.resources import AlreadyExistsError, Kind, MissingError, Resource, ResourceStore
-from seatrial.platform.wire.errors import ServiceError, validation_error
+from seatrial.platform.wire.errors import ServiceError, not_emulated, validation_error
 
 NOT_FOUND_MESSAGE = "Requested resource not found."
 """Describe, stop, delete of an unknown training job (§6.3)."""
@@ -114,6 +113,7 @@ class TrainingJobs:
         self._check_metrics(request)
         for channel in request.get("InputDataConfig", ()):
             self._check_channel(channel, request["RoleArn"])
+        self._check_pipes(request)
         self._check_bucket("S3OutputPath", request["OutputDataConfig"]["S3OutputPath"])
         if "CheckpointConfig" in request:
             self._check_bucket("CheckpointConfig", request["CheckpointConfig"]["S3Uri"])
@@ -248,6 +248,16 @@ class TrainingJobs:
                     400,
                 )
 
+    def _check_pipes(self, request: Mapping[str, Any]) -> None:
+        engine = self._engine_for(request["AlgorithmSpecification"]["TrainingImage"])
+        if InputMode.PIPE in input_modes(request) and not engine.shares_kernel():
+            raise not_emulated(
+                "InputMode",
+                InputMode.PIPE.value,
+                why="containers run on another kernel than this platform, which a FIFO does not reach; "
+                "it can be had on Linux without Docker Desktop",
+            )
+
     def _check_metrics(self, request: Mapping[str, Any]) -> None:
         try:
             metric_scanner(request)
@@ -255,16 +265,21 @@ class TrainingJobs:
             raise validation_error(error.sentence()) from error
 
     def _check_channel(self, channel: Mapping[str, Any], role_arn: str) -> None:
-        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-        if local_path(uri) is not None:
+        source = channel["DataSource"]["S3DataSource"]
+        uri = source["S3Uri"]
+        path = local_path(uri)
+        if path is not None:
             try:
-                channel_source(self._objects, channel).check(channel["ChannelName"])
+                LocalChannel(path=path, config=ChannelConfig()).check(channel["ChannelName"])
             except SeatrialError as error:
                 raise validation_error(error.sentence()) from error
             return
         s3 = parse_s3_uri(uri)
         try:
-            has_objects = self._objects.has_objects(s3.bucket, s3.key)
+            if source["S3DataType"] == S3DataType.S3_PREFIX.value:
+                has_objects = self._objects.has_objects(s3.bucket, s3.key)
+            else:  # the manifest itself: no key that begins with its key comes before it
+                has_objects = next(iter(self._objects.list_keys(s3.bucket, s3.key)), None) == s3.key
         except NoSuchBucketError:
             has_objects = False
         except ObjectStoreError as error:
@@ -275,10 +290,6 @@ class TrainingJobs:
                 f"exists in the selected region ({self._site.region}), that objects exist under that S3 prefix, and "
                 f'that the role "{role_arn}" has "s3:ListBucket" permissions on bucket "{s3.bucket}".'
             )
-        try:
-            channel_source(self._objects, channel)
-        except SeatrialError as error:
-            raise validation_error(error.sentence()) from error
 
     def _check_bucket(self, member: str, uri: str) -> None:
         bucket = parse_s3_uri(uri).bucket
@@ -309,23 +320,10 @@ def metric_scanner(request: Mapping[str, Any]) -> MetricScanner:
     return MetricScanner([MetricDefinition(one["Name"], one["Regex"]) for one in definitions])
 
 
-def local_path(uri: str) -> Path | None:
-    """The path of a ``file://`` channel, an extension of ours; ``None`` for an S3 URI."""
-    parts = urlsplit(uri)
-    return Path(unquote(parts.path)) if parts.scheme == "file" and not parts.netloc else None
-
-
-def channel_source(objects: ObjectTransfer, channel: Mapping[str, Any]) -> ChannelSource:
-    """Where a channel's data comes from, as its objects are now.
-
-    Raises:
-        ContractError: an object has no place in a channel's directory.
-    """
-    config = ChannelConfig(content_type=channel.get("ContentType"))
-    uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
-    path = local_path(uri)
+def channel_source(source: ObjectSource, channel: Mapping[str, Any], job_mode: str | None) -> ChannelSource:
+    """Where a channel's data comes from, and how the container gets it."""
+    path = local_path(channel["DataSource"]["S3DataSource"]["S3Uri"])
     if path is not None:
-        return LocalChannel(path=path, config=config)
-    s3: S3Uri = parse_s3_uri(uri)
-    keys = list(objects.list_keys(s3.bucket, s3.key))
-    return ObjectChannel(config=config, objects=objects, bucket=s3.bucket, files=channel_files(keys, s3.key))
+        return LocalChannel(path=path, config=ChannelConfig(content_type=channel.get("ContentType")))
+    parsed = parse_s3_channel(channel, job_mode)
+    return ObjectChannel(config=parsed.config, channel=parsed, source=source)

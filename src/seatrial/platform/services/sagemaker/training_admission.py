@@ -6,13 +6,16 @@ What is not emulated does not come here: the door refuses it by ``services/decla
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from seatrial.contract.checkpoints import DEFAULT_LOCAL_PATH, check_local_path
 from seatrial.contract.environment_limits import check_training_environment
 from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, MAX_RUNTIME_MAX_SECONDS
+from seatrial.contract.s3_channel import check_channel_names, check_combination, parse_s3_channel
 from seatrial.contract.s3_uris import parse_s3_uri
-from seatrial.contract.training import check_hyperparameters
+from seatrial.contract.training import InputMode, check_hyperparameters
 from seatrial.core.errors import SeatrialError
 from seatrial.objects.keys import KEY_MAX_BYTES
 from seatrial.platform.wire.errors import ServiceError, not_emulated, validation_error
@@ -76,11 +79,70 @@ def _check_channels(request: Request) -> None:
         if name in {".", ".."}:
             raise validation_error(f"No directory of the container can have the name of channel {name!r}.")
         seen.add(name)
-        mode = channel.get("InputMode") or job_mode or "File"
-        if mode != "File":
-            raise not_emulated("AlgorithmSpecification.TrainingInputMode", mode, why=f"channel {name} is read with it")
         if not channel["DataSource"].get("S3DataSource"):
             raise validation_error(f"The data source of channel {name} is missing.")
+        _check_combination(channel, job_mode)
+    try:
+        check_channel_names(
+            [(one["ChannelName"], _input_mode(one, job_mode)) for one in request.get("InputDataConfig", ())]
+        )
+    except SeatrialError as error:
+        raise validation_error(error.sentence()) from error
+
+
+def _check_combination(channel: Request, job_mode: str | None) -> None:
+    source = channel["DataSource"]["S3DataSource"]
+    if local_path(source["S3Uri"]) is not None:
+        _check_local(channel, job_mode)
+        return
+    if source.get("InstanceGroupNames"):
+        raise validation_error(
+            f"InstanceGroupNames of channel {channel['ChannelName']} names instance groups, but the job has none: "
+            "ResourceConfig.InstanceGroups is missing."
+        )
+    try:
+        check_combination(parse_s3_channel(channel, job_mode))
+    except SeatrialError as error:
+        raise validation_error(error.sentence()) from error
+
+
+_LOCAL_MEMBERS = (
+    ("S3DataType", "S3Prefix"),
+    ("S3DataDistributionType", "FullyReplicated"),
+    ("CompressionType", "None"),
+    ("RecordWrapperType", "None"),
+)
+
+
+def _check_local(channel: Request, job_mode: str | None) -> None:
+    """A ``file://`` channel, an extension of ours, is a directory or file that each host gets a copy of."""
+    source = channel["DataSource"]["S3DataSource"]
+    mode = _input_mode(channel, job_mode)
+    if mode is not InputMode.FILE:
+        raise not_emulated("InputMode", mode.value, why="a file:// channel is read in File mode")
+    for member, allowed in _LOCAL_MEMBERS:
+        found = source.get(member) or channel.get(member) or allowed
+        if found != allowed:
+            raise not_emulated(member, found, why="a file:// channel is read as it is")
+    for member in ("AttributeNames", "InstanceGroupNames"):
+        if source.get(member):
+            raise not_emulated(member, why="a file:// channel is read as it is")
+
+
+def _input_mode(channel: Request, job_mode: str | None) -> InputMode:
+    return InputMode(channel.get("InputMode") or job_mode or "File")
+
+
+def input_modes(request: Request) -> set[InputMode]:
+    """The input modes of a job's channels."""
+    job_mode = request["AlgorithmSpecification"].get("TrainingInputMode")
+    return {_input_mode(channel, job_mode) for channel in request.get("InputDataConfig", ())}
+
+
+def local_path(uri: str) -> Path | None:
+    """The path of a ``file://`` channel, an extension of ours; ``None`` for an S3 URI."""
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)) if parts.scheme == "file" and not parts.netloc else None
 
 
 def _check_resources(request: Request) -> None:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import datetime
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -40,6 +41,11 @@ _ARTICLED = {
     "timestamp": "a Date",
     "blob": "a ByteBuffer",
 }
+_HEX = rb"[0-9a-fA-F]{2}"
+_ESCAPED = re.compile(
+    rb"\\u[dD][89abAB]" + _HEX + rb"\\u[dD][c-fC-F]" + _HEX + rb"|(?P<half>\\u[dD][89a-fA-F]" + _HEX + rb")|\\."
+)
+"""An escape of JSON: a surrogate pair, half of one, or any other."""
 _SPECIAL_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -56,10 +62,20 @@ def decode_document(body: bytes) -> Any:
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise serialization_error(f"the request body is no JSON: {error}") from None
+        half = _half_of_a_pair(body)
+        why = f"{half} is half of a surrogate pair and no character" if half else str(error)
+        raise serialization_error(f"the request body is no JSON: {why}") from None
     if _is_too_deep(document):
         raise serialization_error(f"the request body is nested deeper than {DEPTH_LIMIT}")
     return document
+
+
+def _half_of_a_pair(body: bytes) -> str | None:
+    """The first escape of a text that stands for no character, as others write it for a name that is no UTF-8."""
+    for match in _ESCAPED.finditer(body):
+        if match["half"]:
+            return match["half"].decode("ascii")
+    return None
 
 
 def _is_too_deep(document: Any) -> bool:

@@ -21,6 +21,7 @@ from seatrial.platform.wire.protocols.json_values import DEPTH_LIMIT, unfit_outp
 from seatrial.platform.wire.protocols.rest_json import read_text
 from seatrial.platform.wire.request import WireRequest, WireResponse
 from seatrial.platform.wire.timestamps import render_timestamp
+from seatrial.platform.wire.xml_text import legible
 
 if TYPE_CHECKING:
     from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
@@ -226,10 +227,4 @@ def _scalar(shape: Shape, value: Any) -> str:
 
 def _text(value: str) -> str:
     """Escaped; a character that XML cannot carry becomes U+FFFD, and a carriage return keeps its identity."""
-    clean = "".join(
-        char
-        if char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff" and not "\ud800" <= char <= "\udfff")
-        else "\ufffd"
-        for char in value
-    )
-    return escape(clean, quote=False).replace("\r", "&#13;")
+    return escape(legible(value), quote=False).replace("\r", "&#13;")

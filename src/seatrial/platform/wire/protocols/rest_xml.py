@@ -6,6 +6,7 @@ from html import escape
 
 from seatrial.platform.wire.errors import ServiceError
 from seatrial.platform.wire.request import WireResponse
+from seatrial.platform.wire.xml_text import legible
 
 
 def serialise_error(error: ServiceError, request_id: str, *, resource: str = "", is_head: bool = False) -> WireResponse:
@@ -19,7 +20,7 @@ def serialise_error(error: ServiceError, request_id: str, *, resource: str = "",
     """
     members = {"Code": error.code, "Message": error.message, **error.members, "Resource": resource}
     text = "".join(
-        f"<{name}>{escape(str(value), quote=False)}</{name}>" for name, value in members.items() if value != ""
+        f"<{name}>{escape(legible(str(value)), quote=False)}</{name}>" for name, value in members.items() if value != ""
     )
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{text}<RequestId>{escape(request_id)}</RequestId></Error>'
     return WireResponse(
