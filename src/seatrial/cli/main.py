@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "describe": "Show a training job.",
     "logs": "Show what a training job's containers print.",
     "stop": "Stop a training job.",
+    "interrupt": "Take the spot machine of a training job away.",
     "train": "Run one training job in a container.",
     "serve": "Run one serving container.",
     "invoke": "Send a file to a serving container.",

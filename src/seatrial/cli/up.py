@@ -47,6 +47,12 @@ _LOG = "platform.log"
     help="Training jobs that run at once; others wait (default: one for each processor).",
 )  # fmt: skip
 @click.option(
+    "--no-instance-limits",
+    is_flag=True,
+    default=None,
+    help="Take an instance type as a name only: no limits of processors and memory, GPU types also without a GPU.",
+)
+@click.option(
     "--engine", type=click.Choice([choice.value for choice in EngineChoice]), default=EngineChoice.AUTO.value,
     show_default=True,
     help="What runs training images: a program directory is a process, every other image needs Docker; 'auto' has "
@@ -71,6 +77,7 @@ def command(
     bind: str | None,
     keys: Path | None,
     max_jobs: int,
+    no_instance_limits: bool | None,
     engine: str,
     s3_endpoint: str | None,
     upstream: str | None,
@@ -99,6 +106,7 @@ def command(
             bind=bind,
             keys=keys,
             max_jobs=max_jobs,
+            has_instance_limits=not no_instance_limits,
             engine=EngineChoice(engine),
             s3_endpoint=s3_endpoint,
             upstream=upstream,
@@ -143,7 +151,7 @@ def _argv(context: click.Context, **replaced: object) -> list[str]:
     """The same command, in front, for a process that works in another directory."""
     values = {**context.params, **replaced, "detach": None}
     options = [(one.opts[0], values[one.name]) for one in context.command.params if one.name]
-    given = [f"{name}={value}" for name, value in options if value is not None]
+    given = [name if value is True else f"{name}={value}" for name, value in options if value is not None]
     return [sys.executable, "-m", "seatrial", "up", *given]
 
 

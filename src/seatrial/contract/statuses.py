@@ -63,8 +63,8 @@ _ENDING = frozenset({_S.FAILED, _S.STOPPING, _S.MAX_RUNTIME_EXCEEDED, _S.MAX_WAI
 
 TRAINING_TRANSITIONS: Mapping[SecondaryStatus, frozenset[SecondaryStatus]] = MappingProxyType(
     {
-        _S.STARTING: frozenset({_S.PENDING, _S.DOWNLOADING, _S.TRAINING}) | _ENDING,
-        _S.PENDING: frozenset({_S.STARTING, _S.DOWNLOADING, _S.TRAINING}) | _ENDING,
+        _S.STARTING: frozenset({_S.PENDING, _S.DOWNLOADING, _S.TRAINING, _S.RESTARTING}) | _ENDING,
+        _S.PENDING: frozenset({_S.STARTING, _S.DOWNLOADING, _S.TRAINING, _S.RESTARTING}) | _ENDING,
         _S.DOWNLOADING: frozenset({_S.TRAINING, _S.INTERRUPTED, _S.RESTARTING}) | _ENDING,
         _S.TRAINING: frozenset({_S.UPLOADING, _S.UPDATING, _S.INTERRUPTED, _S.RESTARTING}) | _ENDING,
         _S.UPDATING: frozenset({_S.TRAINING}) | _ENDING,

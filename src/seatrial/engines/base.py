@@ -81,6 +81,8 @@ class ResourceLimits:
     cpu_count: float | None = None
     memory_bytes: int | None = None
     shm_bytes: int | None = None
+    has_gpus: bool = False
+    """All GPUs of the machine. The process engine's containers have them in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +273,13 @@ class Engine(ABC):
         Raises:
             EngineError: the engine cannot start it, or cannot do something the spec asks for.
             ContractError: as ``check_image``.
+        """
+
+    def check_limits(self, limits: ResourceLimits) -> None:  # noqa: B027 (an engine that can limit all has no answer)
+        """Return when containers can be held to these limits here, as far as can be told unstarted.
+
+        Raises:
+            EngineError: they cannot.
         """
 
     def host_access(self) -> HostAccess | None:

@@ -342,6 +342,7 @@ def _host_config(api: APIClient, spec: ContainerSpec, network_id: str | None, *,
         mem_limit=limits.memory_bytes,
         memswap_limit=limits.memory_bytes,
         shm_size=limits.shm_bytes,
+        device_requests=[docker.types.DeviceRequest(count=-1, capabilities=[["gpu"]])] if limits.has_gpus else None,
         log_config=docker.types.LogConfig(type="json-file", config={"max-size": _LOG_MAX_SIZE}) if is_kept else None,
     )
     return cast("dict[str, Any]", config)

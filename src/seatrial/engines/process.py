@@ -22,8 +22,8 @@ from pathlib import Path
 
 from seatrial.core.errors import ContractError, EngineError, SeatrialError
 from seatrial.core.subprocesses import OnLine
-from seatrial.engines import overlays, plan, process_network, program
-from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, HostAccess
+from seatrial.engines import cgroups, overlays, plan, process_network, program
+from seatrial.engines.base import ContainerSpec, Engine, ExitStatus, Handle, HostAccess, ResourceLimits
 from seatrial.engines.cluster_network import ClusterNetwork, ClusterNetworkSpec
 from seatrial.engines.isolation import Finding, Isolation, find_isolation, find_outbound_program
 from seatrial.engines.keep import Keep, KeptLauncher, lost
@@ -123,6 +123,9 @@ class ProcessEngine(Engine):
         finally:
             prepared.close_listeners()
         return ProcessHandle(name, launcher, prepared.addresses)
+
+    def check_limits(self, limits: ResourceLimits) -> None:
+        cgroups.create(f"check-{secrets.token_hex(4)}", limits).remove()
 
     def host_access(self) -> HostAccess | None:
         return HostAccess(listen_address=LOOPBACK, container_address=LOOPBACK, is_shared=False)

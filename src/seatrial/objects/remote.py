@@ -117,6 +117,10 @@ class RemoteTransfer(ObjectTransfer):
             headers = {"ContentType": content_type}
             self._client.upload_fileobj(source, bucket, key, ExtraArgs=headers, Config=_TRANSFER)
 
+    def delete(self, bucket: str, key: str) -> None:
+        with self._explained(bucket, key):
+            self._client.delete_object(Bucket=bucket, Key=key)
+
     @contextmanager
     def _explained(self, bucket: str, key: str | None = None) -> Iterator[None]:
         """What the client says becomes an error of an object store."""

@@ -1,4 +1,5 @@
-"""What a job needs of the place where objects are: to look, to fetch whole objects, to leave files there.
+"""What a job needs of the place where objects are: to look, to fetch whole objects, to leave files there and
+to remove them.
 
 Every ``ObjectStore`` can do that, and so can any S3 server (``remote``). ``testing.transfer_suite`` checks both.
 """
@@ -57,6 +58,10 @@ class ObjectTransfer(abc.ABC):
             OSError: the file cannot be read.
         """
 
+    @abc.abstractmethod
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object; it is no error when there is none."""
+
 
 class StoreTransfer(ObjectTransfer):
     """Transfers of a store in this process."""
@@ -84,3 +89,6 @@ class StoreTransfer(ObjectTransfer):
                 incoming.write(chunk)
             attributes = Attributes(headers={"content-type": content_type})
             self._store.put(bucket, key, incoming, attributes=attributes)
+
+    def delete(self, bucket: str, key: str) -> None:
+        self._store.delete(bucket, key)

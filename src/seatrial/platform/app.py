@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from seatrial.platform.controls import PREFIX as CONTROLS_PREFIX
 from seatrial.platform.keys import Keyring
 from seatrial.platform.services.handlers import CallerHandler, Handler
 from seatrial.platform.services.s3.requests import SIGNATURE, BodySource
@@ -94,6 +95,8 @@ class Services:
     """Operation of SageMaker → refuses what only callers at a loopback address may ask for."""
     hold: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[None]]] = field(default_factory=dict)
     """Operation of SageMaker → returns when what a waiter asks about has changed."""
+    controls: Callable[[WireRequest], WireResponse] | None = None
+    """Answers below ``controls.PREFIX``, where no key is asked for; runs in a thread."""
     slow: frozenset[str] = frozenset()
     """Operations that ask others before they answer: Docker, the object store, the disk."""
     upstream: ASGIApplication | None = None
@@ -143,6 +146,11 @@ class Door:
         try:
             if keyring is None:
                 _check_origin(request)
+            if self._services.controls is not None and keyring is None and request.path.startswith(CONTROLS_PREFIX):
+                answer = functools.partial(self._services.controls, await _with_body(request, body.receive))
+                response = await asyncio.get_running_loop().run_in_executor(self._threads, answer)
+                await _send(response, send, is_last=False)
+                return
             if identified.service == "s3" and not _is_form(request):
                 # The body is not here yet, and so is compared with its signature by the service.
                 scope[SIGNATURE] = self._authenticate(request, identified, keyring, has_body=False)

@@ -21,10 +21,12 @@ from seatrial.engines import ports
 from seatrial.objects.files import FileStore
 from seatrial.objects.transfer import ObjectTransfer, StoreTransfer
 from seatrial.platform.app import ASGIApplication, Door, Services, is_loopback
+from seatrial.platform.controls import Controls
 from seatrial.platform.engine_choice import EngineChoice, Engines
 from seatrial.platform.holds import Holds
 from seatrial.platform.jobs.capacity import Capacity
 from seatrial.platform.jobs.input.source import ObjectSource, RemoteSource, StoreSource
+from seatrial.platform.jobs.instance_limits import this_machine
 from seatrial.platform.jobs.leftovers import remove_leftovers
 from seatrial.platform.jobs.queue import JobQueue
 from seatrial.platform.jobs.stored_training import StoredTraining, Surroundings
@@ -82,6 +84,8 @@ class PlatformSettings:
     """A file of keys; ``None`` takes, and makes, the one in the home directory."""
     max_jobs: int = 2
     """Training jobs that run at once."""
+    has_instance_limits: bool = True
+    """Whether a container gets what its instance type has, and no type that this machine cannot stand for is taken."""
     region: str = LOCAL_REGION
     account_id: str = LOCAL_ACCOUNT_ID
     engine: EngineChoice = EngineChoice.AUTO
@@ -119,6 +123,7 @@ class Platform:
         sessions = Sessions(_made_once(home / "secret", lambda: secrets.token_bytes(32)))
         self.listeners = Listeners(port=settings.port, bind=settings.bind, keyring=_keyring(settings, sessions))
         self._exit.callback(self.listeners.close)
+        machine = this_machine() if settings.has_instance_limits else None
         surroundings = Surroundings(
             region=settings.region,
             objects=objects,
@@ -129,6 +134,7 @@ class Platform:
             channel_source=channel_source,
             metric_scanner=metric_scanner,
             labels={PLATFORM_LABEL: platform_id},
+            machine=machine,
             platform_access=ContainerAccess(settings.region, sessions, self.listeners.port_for).of_training_job,
         )
         self._runner = runner = TrainingRunner(
@@ -144,7 +150,7 @@ class Platform:
         runner.recover()
         self._exit.callback(runner.close)
         site = Site(settings.region, settings.account_id)
-        training_jobs = TrainingJobs(store, objects, runner, engines.engine_for, site)
+        training_jobs = TrainingJobs(store, objects, runner, engines.engine_for, site, machine=machine)
         self._holds = Holds(store)
         sts = StsService(settings.account_id, sessions)
         self.door = Door(
@@ -160,6 +166,7 @@ class Platform:
                 caller_handlers={"sts": sts.caller_handlers()},
                 find_session=sessions.read,
                 host_bucket=bucket_of_host,
+                controls=Controls(training_jobs.interrupt).answer,
                 checks_of_callers_with_keys={"CreateTrainingJob": check_names_no_host_files},
                 hold={"DescribeTrainingJob": self._holds.training_job},
                 slow=SLOW_OPERATIONS,

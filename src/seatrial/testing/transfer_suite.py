@@ -58,6 +58,14 @@ class TransferSuite:
         assert not transfer.has_objects(bucket, "")
         assert list(transfer.list_keys(bucket, "")) == []
 
+    def test_deleted_object_is_gone_and_may_be_deleted_again(self, transfer: ObjectTransfer, bucket: str) -> None:
+        for key in ("gone", "kept"):
+            transfer.upload(io.BytesIO(b"x"), bucket, key, content_type="text/csv")
+        transfer.delete(bucket, "gone")
+        transfer.delete(bucket, "gone")
+
+        assert list(transfer.list_keys(bucket, "")) == ["kept"]
+
     @pytest.mark.parametrize("content", [b"", b"x", bytes(range(256)) * 5], ids=["empty", "one", "all"])
     def test_file_comes_back(self, transfer: ObjectTransfer, bucket: str, tmp_path: Path, content: bytes) -> None:
         transfer.upload(io.BytesIO(content), bucket, "key", content_type="text/csv")

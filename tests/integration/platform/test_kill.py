@@ -53,7 +53,12 @@ class Jobs:
     def lines(self, name: str) -> list[str]:
         logs = self.site.client("logs")
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")
-        return [event["message"] for page in pages for event in page["events"]]
+        return [
+            event["message"]
+            for page in pages
+            for event in page["events"]
+            if not event["message"].startswith("seatrial: ")
+        ]
 
     def check_nothing_is_left(self) -> None:
         """No directory, and no container."""

@@ -150,8 +150,20 @@ def test_update_changes_what_describe_tells_while_the_job_runs(site: Site, progr
     ("members", "text"),
     [
         ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}, "InstanceCount"),
-        ({"EnableManagedSpotTraining": True}, "EnableManagedSpotTraining"),
-        ({"CheckpointConfig": {"S3Uri": "s3://bucket/c"}}, "CheckpointConfig"),
+        ({"EnableManagedSpotTraining": True}, "Invalid MaxWaitTimeInSeconds. It must be present"),
+        (
+            {"StoppingCondition": {"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 1}},
+            "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true",
+        ),
+        (
+            {
+                "EnableManagedSpotTraining": True,
+                "StoppingCondition": {"MaxRuntimeInSeconds": 2, "MaxWaitTimeInSeconds": 1},
+            },
+            "greater than or equal to MaxRuntimeInSeconds",
+        ),
+        ({"CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/model/c"}}, "reserved path"),
+        ({"CheckpointConfig": {"S3Uri": "s3://bucket-that-is-not-there/c"}}, "of CheckpointConfig does not exist"),
         (
             {
                 "InputDataConfig": [

@@ -78,7 +78,7 @@ def asked() -> Asked:
 @pytest.mark.parametrize(
     ("operation", "more", "text"),
     [
-        ("CreateTrainingJob", {"EnableManagedSpotTraining": True}, "does not emulate EnableManagedSpotTraining yet"),
+        ("CreateTrainingJob", {"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "not emulate RemoteDebugConfig"),
         ("CreateTrainingJob", {"ResourceConfig": {"InstanceCount": 2}}, "2 for ResourceConfig.InstanceCount yet"),
         (
             "CreateTrainingJob",

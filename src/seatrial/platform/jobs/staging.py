@@ -23,7 +23,9 @@ from seatrial.contract.limits import CHANNELS_MAX_COUNT
 from seatrial.contract.names import CHANNEL_NAME
 from seatrial.contract.training import (
     ChannelConfig,
+    CheckpointConfig,
     ResourceConfig,
+    write_checkpoint_config,
     write_hyperparameters,
     write_input_data_config,
     write_resource_config,
@@ -171,6 +173,7 @@ def lay_out_training(
     hyperparameters: Mapping[str, str],
     channels: Mapping[str, ChannelSource],
     resource_config: ResourceConfig,
+    checkpoint_config: CheckpointConfig | None = None,
     can_overlay: Callable[[Path], bool] = lambda _: False,
     checkpoint: Checkpoint = lambda: None,
 ) -> tuple[str, ...]:
@@ -181,6 +184,7 @@ def lay_out_training(
         hyperparameters: Written to ``hyperparameters.json``.
         channels: Laid out in the order of the mapping; see ``check_channels``.
         resource_config: Written to ``resourceconfig.json``.
+        checkpoint_config: Written to ``checkpointconfig.json``; ``None`` makes no such file.
         can_overlay: As ``Engine.can_overlay``.
         checkpoint: Called every few megabytes; what it raises ends the copying.
 
@@ -197,6 +201,8 @@ def lay_out_training(
     write_hyperparameters(opt_ml, hyperparameters)
     write_input_data_config(opt_ml, {name: channel.config for name, channel in channels.items()})
     write_resource_config(opt_ml, resource_config)
+    if checkpoint_config is not None:
+        write_checkpoint_config(opt_ml, checkpoint_config)
     notes = [
         channel.lay_out(channel_place(opt_ml, name, can_overlay), checkpoint) for name, channel in channels.items()
     ]

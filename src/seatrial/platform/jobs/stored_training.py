@@ -14,17 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from seatrial.contract.checkpoints import DEFAULT_LOCAL_PATH, check_local_path
 from seatrial.contract.names import TRAINING_LOG_GROUP, host_name
 from seatrial.contract.s3_uris import S3Uri, parse_s3_uri
 from seatrial.contract.statuses import SecondaryStatus
-from seatrial.core.errors import SeatrialError
+from seatrial.core.errors import EngineError, SeatrialError
 from seatrial.core.trees import open_regular, remove_tree
-from seatrial.engines.base import Engine
+from seatrial.engines.base import Engine, ResourceLimits
 from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
+from seatrial.platform.jobs.checkpoints import CheckpointSync
 from seatrial.platform.jobs.failure_reasons import is_of_program
 from seatrial.platform.jobs.input.feed import Feed
 from seatrial.platform.jobs.input.source import ObjectSource
+from seatrial.platform.jobs.instance_limits import InstanceLimits, Machine, limits_of
 from seatrial.platform.jobs.job_input import FEED_DIRECTORY
 from seatrial.platform.jobs.metrics import MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, TrainingOutputs
@@ -88,6 +91,8 @@ class Surroundings:
     metric_scanner: Callable[[Mapping[str, Any]], MetricScanner]
     labels: Mapping[str, str]
     """Of every container, where the engine has labels."""
+    machine: Machine | None
+    """What there is for containers; ``None``: instance types limit nothing."""
     platform_access: Callable[[Engine, str, Mapping[str, Any]], PlatformAccess]
     """For a job of this name and request."""
 
@@ -111,11 +116,13 @@ class StoredTraining(PreparedJob):
         self._scanner = surroundings.metric_scanner(request)
         self._work_dir = surroundings.work_root / stored.name
         self._progress = record.progress(stored, time.time())
-        self._log_stream = f"{self._name}/{host_name(1)}-{int(stored.created_at)}"
+        self._log_stream = f"{self._name}/{host_name(1)}-{int(record.attempt_began_at(stored))}"
+        self._may_restart = record.may_restart(stored, time.time())
         self._log: Log | None = None
         self._has_lost_lines = False
         self._image = request["AlgorithmSpecification"]["TrainingImage"]
         engine = surroundings.engine_for(self._image)
+        self._limits = self._instance_limits(engine, request["ResourceConfig"].get("InstanceType"))
         self.job = TrainingJob(
             engine,
             self._training_request(request, surroundings.platform_access(engine, stored.name, request)),
@@ -123,6 +130,7 @@ class StoredTraining(PreparedJob):
             on_line=self._take_line,
             deliver=self._deliver,
             before_container=self._note_log_position,
+            checkpoints=self._checkpoint_sync(request.get("CheckpointConfig")),
         )
 
     def run(self) -> TrainingResult:
@@ -198,7 +206,32 @@ class StoredTraining(PreparedJob):
             arguments=tuple(arguments) if arguments else (() if entrypoint else ("train",)),
             region=self._around.region,
             is_isolated=bool(request.get("EnableNetworkIsolation")),
+            may_restart=self._may_restart,
+            limits=self._limits.limits,
+            notices=self._limits.notices,
             **limits,
+        )
+
+    def _instance_limits(self, engine: Engine, instance_type: str | None) -> InstanceLimits:
+        if self._around.machine is None or instance_type is None:
+            return InstanceLimits(limits=ResourceLimits())
+        found = limits_of(instance_type, self._around.machine)
+        try:
+            engine.check_limits(found.limits)
+        except EngineError as error:
+            notice = f"the limits of {instance_type} are not kept: {error.sentence()}"
+            return InstanceLimits(limits=ResourceLimits(), notices=(*found.notices, notice))
+        return found
+
+    def _checkpoint_sync(self, config: Mapping[str, Any] | None) -> CheckpointSync | None:
+        if config is None:
+            return None
+        return CheckpointSync(
+            self._around.objects,
+            parse_s3_uri(config["S3Uri"]),
+            check_local_path(config.get("LocalPath") or DEFAULT_LOCAL_PATH),
+            self._work_dir / "checkpoints",
+            self._work_dir / "checkpoints.json",
         )
 
     def _deliver(self, outputs: TrainingOutputs) -> tuple[str, ...]:

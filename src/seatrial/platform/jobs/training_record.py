@@ -5,13 +5,20 @@ Sources: contract.md §1.7, §1.9, §1.10, §6.4. Times are seconds since the ep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from seatrial.contract.statuses import PRIMARY_OF, TRAINING_STATUS_MESSAGES, TRAINING_TRANSITIONS, SecondaryStatus
+from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS
+from seatrial.contract.statuses import (
+    PRIMARY_OF,
+    TRAINING_STATUS_MESSAGES,
+    TRAINING_TRANSITIONS,
+    SecondaryStatus,
+    TrainingJobStatus,
+)
 from seatrial.core.errors import InternalError
-from seatrial.platform.jobs.training import Progress
+from seatrial.platform.jobs.training import ATTEMPT_ENDINGS, Progress
 from seatrial.platform.store.resources import Document, Kind, Resource
 
 ECHOED_MEMBERS = (
@@ -50,6 +57,16 @@ _ALWAYS_GIVEN = {
     "EnableInterContainerTrafficEncryption": False,
     "EnableManagedSpotTraining": False,
 }
+
+_WITH_MACHINE = frozenset(
+    {
+        SecondaryStatus.DOWNLOADING,
+        SecondaryStatus.TRAINING,
+        SecondaryStatus.UPLOADING,
+        SecondaryStatus.STOPPING,
+    }
+)
+"""What counts as ``TrainingTimeInSeconds``: between two attempts a job has no machine."""
 
 
 def new_training_job(name: str, arn: str, request: Mapping[str, Any], now: float) -> Resource:
@@ -90,8 +107,9 @@ def enter(job: Resource, phase: SecondaryStatus, now: float, message: str | None
 
 def _entered(job: Resource, phase: SecondaryStatus, now: float, message: str | None) -> Resource:
     transitions = [dict(one) for one in job.document["transitions"]]
+    last = transitions[-1]["Status"] if transitions else None
     text = message if message is not None else TRAINING_STATUS_MESSAGES.get(phase, phase.value)
-    if transitions and transitions[-1]["Status"] == phase.value:
+    if last == phase.value:
         transitions[-1]["StatusMessage"] = text
     else:
         if transitions:
@@ -103,25 +121,78 @@ def _entered(job: Resource, phase: SecondaryStatus, now: float, message: str | N
         document["end_time"] = now
     elif phase is SecondaryStatus.DOWNLOADING:
         document.setdefault("start_time", now)
+    elif phase is SecondaryStatus.INTERRUPTED:
+        document.pop("interruption_due", None)
+    elif phase is SecondaryStatus.RESTARTING and phase.value != last:
+        document["restart_count"] = document.get("restart_count", 0) + 1
     return replace(job, status=PRIMARY_OF[phase].value, modified_at=now, document=document)
 
 
 def progress(job: Resource, now: float) -> Progress:
     """How far the process that wrote the job had come."""
     transitions = job.document["transitions"]
-    began = {one["Status"]: one["StartTime"] for one in transitions}
+    phase = secondary_status(job)
     ending = None
-    if SecondaryStatus.STOPPING.value in began:
-        is_asked = job.document.get("is_stop_requested", False)
-        ending = SecondaryStatus.STOPPED if is_asked else SecondaryStatus.MAX_RUNTIME_EXCEEDED
-    seconds = now - began.get(SecondaryStatus.DOWNLOADING.value, now)
-    return Progress(phase=secondary_status(job), ending=ending, running_seconds=max(0.0, seconds))
+    if phase in ATTEMPT_ENDINGS:
+        ending = phase
+    elif any(one["Status"] == SecondaryStatus.STOPPING.value for one in transitions):
+        ending = stop_ending(job) or SecondaryStatus.MAX_RUNTIME_EXCEEDED
+    return Progress(phase=phase, ending=ending, running_seconds=_seconds_in(job, _WITH_MACHINE, now))
 
 
-def was_stopped_unstarted(job: Resource) -> bool:
-    """Whether a job was stopped before anything was done for it."""
-    phases = {one["Status"] for one in job.document["transitions"]}
-    return secondary_status(job) is SecondaryStatus.STOPPING and SecondaryStatus.DOWNLOADING.value not in phases
+def stop_ending(job: Resource) -> SecondaryStatus | None:
+    """The last secondary status that a stop from outside asks for; ``None`` when nobody has asked."""
+    found = job.document.get("stop_ending")
+    return None if found is None else SecondaryStatus(found)
+
+
+def wait_deadline(job: Resource) -> float | None:
+    """When ``MaxWaitTimeInSeconds``, which counts waiting and running, is used up (§1.9)."""
+    seconds = job.document["request"].get("StoppingCondition", {}).get("MaxWaitTimeInSeconds")
+    return None if seconds is None else job.created_at + seconds
+
+
+def attempt_began_at(job: Resource) -> float:
+    """When the job was last *Starting*: each attempt has a log stream of its own by it (§1.11)."""
+    return float(_attempt(job)[0]["StartTime"])
+
+
+def has_begun(job: Resource) -> bool:
+    """Whether the present attempt may have left something on this machine."""
+    begun = {SecondaryStatus.DOWNLOADING.value, SecondaryStatus.TRAINING.value}
+    return any(one["Status"] in begun for one in _attempt(job))
+
+
+def _attempt(job: Resource) -> list[Document]:
+    """The transitions from the last *Starting* on."""
+    transitions: list[Document] = job.document["transitions"]
+    starts = [index for index, one in enumerate(transitions) if one["Status"] == SecondaryStatus.STARTING.value]
+    return transitions[starts[-1] :]
+
+
+def may_restart(job: Resource, now: float) -> bool:
+    """Whether ``RetryStrategy`` and ``MaxRuntimeInSeconds``, which covers all attempts, leave another one (§1.9)."""
+    request = job.document["request"]
+    max_attempts = request.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0)
+    max_seconds = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", MAX_RUNTIME_DEFAULT_SECONDS)
+    return (
+        job.document.get("restart_count", 0) < max_attempts
+        and job.status == TrainingJobStatus.IN_PROGRESS.value
+        and _seconds_in(job, _WITH_MACHINE, now) < max_seconds
+    )
+
+
+def merge_metrics(old: list[Document], new: list[Document]) -> list[Document]:
+    """``FinalMetricDataList`` over all attempts: the last value of each name."""
+    return list({one["MetricName"]: one for one in (*old, *new)}.values())
+
+
+def _seconds_in(job: Resource, phases: Collection[SecondaryStatus], now: float) -> float:
+    transitions = job.document["transitions"]
+    spent = (
+        one.get("EndTime", now) - one["StartTime"] for one in transitions if SecondaryStatus(one["Status"]) in phases
+    )
+    return max(0.0, float(sum(spent)))
 
 
 def with_details(job: Resource, now: float, **details: Any) -> Resource:  # noqa: ANN401 (JSON values)
@@ -176,7 +247,7 @@ def describe(job: Resource) -> dict[str, Any]:
         if document.get(key):
             response[member] = document[key]
     if "start_time" in document and "end_time" in document:
-        seconds = max(1, round(document["end_time"] - document["start_time"]))
+        seconds = max(1, round(_seconds_in(job, _WITH_MACHINE, document["end_time"])))
         response["TrainingTimeInSeconds"] = response["BillableTimeInSeconds"] = seconds
     return response
 

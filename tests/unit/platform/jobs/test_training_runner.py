@@ -18,7 +18,7 @@ from seatrial.platform.jobs.training import TrainingJob, TrainingRequest, Traini
 from seatrial.platform.jobs.training_runner import PreparedJob, TrainingRunner
 from seatrial.platform.store.database import Database
 from seatrial.platform.store.resources import Kind, Resource, ResourceStore
-from seatrial.testing.fakes import FakeContainer, FakeEngine, Program
+from seatrial.testing.fakes import FakeContainer, FakeEngine, FakeHandle, Program
 
 REQUEST = {"OutputDataConfig": {"S3OutputPath": "s3://bucket/out"}}
 
@@ -26,10 +26,10 @@ REQUEST = {"OutputDataConfig": {"S3OutputPath": "s3://bucket/out"}}
 class Prepared(PreparedJob):
     """A job on the fake engine."""
 
-    def __init__(self, program: Program, directory: Path, on_phase: Callable[[SecondaryStatus], None]) -> None:
+    def __init__(self, engine: FakeEngine, directory: Path, on_phase: Callable[[SecondaryStatus], None]) -> None:
         self._directory = directory
         request = TrainingRequest(training_job_name="a", image="tree", output_dir=directory / "out")
-        self.job = TrainingJob(FakeEngine({"tree": program}), request, on_phase=on_phase, on_line=lambda _: None)
+        self.job = TrainingJob(engine, request, on_phase=on_phase, on_line=lambda _: None)
 
     def run(self) -> TrainingResult:
         work = self._directory / f"work-{time.monotonic_ns()}"
@@ -49,6 +49,7 @@ class Bench:
     def __init__(self, directory: Path, max_jobs: int = 1) -> None:
         self.store = ResourceStore(Database(directory / "state.db"))
         self.program: Program = lambda _: 0
+        self.engine: FakeEngine | None = None
         self.failure: Exception | None = None
         self.prepared_class = Prepared
         self._directory = directory
@@ -56,15 +57,15 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        self.runner = TrainingRunner(self.store, self._prepare, JobQueue(self._capacity))
+        self.runner = TrainingRunner(self.store, self._prepare, JobQueue(self._capacity), restart_delay_seconds=0.001)
 
     def _prepare(self, stored: Resource, on_phase: Callable[[SecondaryStatus], None]) -> PreparedJob:
         if self.failure is not None:
             raise self.failure
-        return self.prepared_class(self.program, self._directory, on_phase)
+        return self.prepared_class(self.engine or FakeEngine({"tree": self.program}), self._directory, on_phase)
 
-    def create(self, name: str) -> None:
-        self.store.insert(record.new_training_job(name, f"arn:{name}", REQUEST, time.time()))
+    def create(self, name: str, **members: object) -> None:
+        self.store.insert(record.new_training_job(name, f"arn:{name}", {**REQUEST, **members}, time.time()))
         self.runner.submit(name)
 
     def find(self, name: str) -> Resource:
@@ -252,3 +253,92 @@ def test_end_is_written_when_the_disk_has_room_again(bench: Bench, monkeypatch: 
 
     assert job.status == "Failed"
     assert len(refused) == 3
+
+
+def test_fault_of_ours_is_tried_as_often_as_asked_for(bench: Bench) -> None:
+    started: list[int] = []
+
+    def program(container: FakeContainer) -> int:
+        started.append(1)
+        return 0
+
+    class Broken(FakeEngine):
+        def start(self, *arguments: object, **more: object) -> FakeHandle:
+            if len(started) < 2:
+                started.append(1)
+                raise EngineError("engine-not-ready", "no engine answers", fix="start one")
+            return super().start(*arguments, **more)  # type: ignore[arg-type]
+
+    bench.engine = Broken({"tree": program})
+    bench.create("a", RetryStrategy={"MaximumRetryAttempts": 2})
+    job = bench.wait_for("a", SecondaryStatus.COMPLETED, SecondaryStatus.FAILED)
+
+    attempt = ["Starting", "Downloading", "Training"]
+    assert bench.phases("a") == [*attempt, "Restarting", *attempt, "Restarting", *attempt, "Uploading", "Completed"]
+    assert job.document["restart_count"] == 2
+
+
+@pytest.mark.parametrize("attempts", [0, 1, 3])
+def test_fault_that_stays_fails_the_job_after_the_last_attempt(bench: Bench, attempts: int) -> None:
+    bench.engine = FakeEngine({})
+    bench.engine.check_ready = _no_engine  # type: ignore[method-assign]
+    bench.create("a", **({"RetryStrategy": {"MaximumRetryAttempts": attempts}} if attempts else {}))
+    job = bench.wait_for("a", SecondaryStatus.FAILED)
+
+    assert bench.phases("a").count("Restarting") == attempts
+    assert job.document["failure_reason"].startswith("InternalServerError: ")
+
+
+def test_failure_of_the_algorithm_is_not_tried_again(bench: Bench) -> None:
+    bench.program = lambda _: 7
+    bench.create("a", RetryStrategy={"MaximumRetryAttempts": 3})
+    bench.wait_for("a", SecondaryStatus.FAILED)
+
+    assert "Restarting" not in bench.phases("a")
+
+
+def test_wait_that_is_used_up_ends_a_job_that_has_no_place(bench: Bench) -> None:
+    release = threading.Event()
+
+    def program(container: FakeContainer) -> int:
+        release.wait(30)
+        return 0
+
+    bench.program = program
+    bench.create("a")
+    bench.create("b", StoppingCondition={"MaxRuntimeInSeconds": 0, "MaxWaitTimeInSeconds": 0.05})
+    job = bench.wait_for("b", SecondaryStatus.MAX_WAIT_TIME_EXCEEDED)
+    release.set()
+
+    assert job.status == "Stopped"
+    assert bench.phases("b") == ["Starting", "Pending", "Stopping", "MaxWaitTimeExceeded"]
+
+
+def test_machine_that_is_taken_away_before_a_job_has_it_is_missed_once(bench: Bench) -> None:
+    release = threading.Event()
+
+    def program(container: FakeContainer) -> int:
+        release.wait(30)
+        return 0
+
+    bench.program = program
+    bench.create("a")
+    bench.create("b")
+    bench.runner.interrupt("b", 0)
+    release.set()
+    bench.wait_for("b", SecondaryStatus.COMPLETED)
+
+    again = ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert bench.phases("b") == ["Starting", "Pending", "Downloading", "Interrupted", *again]
+
+
+def test_metrics_of_every_attempt_count() -> None:
+    old = [{"MetricName": "a", "Value": 1.0}, {"MetricName": "b", "Value": 2.0}]
+    assert record.merge_metrics(old, [{"MetricName": "b", "Value": 3.0}]) == [
+        {"MetricName": "a", "Value": 1.0},
+        {"MetricName": "b", "Value": 3.0},
+    ]
+
+
+def _no_engine() -> None:
+    raise EngineError("engine-not-ready", "no engine answers", fix="start one")

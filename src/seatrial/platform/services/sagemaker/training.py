@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seatrial.contract.instance_types import find_accelerator
 from seatrial.contract.names import training_job_arn
 from seatrial.contract.s3_channel import S3DataType, parse_s3_channel
 from seatrial.contract.s3_uris import parse_s3_uri
-from seatrial.contract.statuses import UNFINISHED_TRAINING_STATUSES, TrainingJobStatus
+from seatrial.contract.statuses import UNFINISHED_TRAINING_STATUSES, SecondaryStatus, TrainingJobStatus
 from seatrial.contract.training import ChannelConfig, InputMode
 from seatrial.core.errors import EngineError, SeatrialError
 from seatrial.engines.base import ContainerSpec, Engine
@@ -19,6 +20,7 @@ from seatrial.objects.transfer import ObjectTransfer
 from seatrial.platform.jobs import training_record as record
 from seatrial.platform.jobs.input.object_channel import ObjectChannel
 from seatrial.platform.jobs.input.source import ObjectSource
+from seatrial.platform.jobs.instance_limits import Machine
 from seatrial.platform.jobs.metrics import MetricDefinition, MetricScanner
 from seatrial.platform.jobs.staging import ChannelSource, LocalChannel
 from seatrial.platform.jobs.training_runner import TrainingRunner
@@ -43,6 +45,18 @@ LISTING = ResourceListing(
 )
 """No job has a warm pool or a training plan: a filter for one finds none (§6.5)."""
 
+
+INTERRUPTIBLE = frozenset(
+    {
+        SecondaryStatus.STARTING,
+        SecondaryStatus.PENDING,
+        SecondaryStatus.DOWNLOADING,
+        SecondaryStatus.TRAINING,
+        SecondaryStatus.INTERRUPTED,
+        SecondaryStatus.RESTARTING,
+    }
+)
+"""A job that has no machine yet loses it once it has one."""
 
 SLOW_OPERATIONS = frozenset({"CreateTrainingJob", "DeleteTrainingJob"})
 """The first asks Docker for the image and lists all keys of a channel, the second removes what a job left on disk."""
@@ -69,16 +83,25 @@ class TrainingJobs:
         runner: Runs them.
         engine_for: Finds the engine of an image.
         site: For ARNs.
+        machine: What there is for containers; ``None`` takes every instance type.
     """
 
     def __init__(
-        self, store: ResourceStore, objects: ObjectTransfer, runner: TrainingRunner, engine_for: EngineFor, site: Site
+        self,
+        store: ResourceStore,
+        objects: ObjectTransfer,
+        runner: TrainingRunner,
+        engine_for: EngineFor,
+        site: Site,
+        *,
+        machine: Machine | None = None,
     ) -> None:
         self._store = store
         self._objects = objects
         self._runner = runner
         self._engine_for = engine_for
         self._site = site
+        self._machine = machine
 
     def create_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         check_request(request)
@@ -86,11 +109,14 @@ class TrainingJobs:
         arn = training_job_arn(name, region=self._site.region, account_id=self._site.account_id)
         self._check_name_is_free(name, arn)
         self._check_image(request["AlgorithmSpecification"]["TrainingImage"])
+        self._check_instances(request["ResourceConfig"])
         self._check_metrics(request)
         for channel in request.get("InputDataConfig", ()):
             self._check_channel(channel, request["RoleArn"])
         self._check_pipes(request)
-        self._check_output(request["OutputDataConfig"]["S3OutputPath"])
+        self._check_bucket("S3OutputPath", request["OutputDataConfig"]["S3OutputPath"])
+        if "CheckpointConfig" in request:
+            self._check_bucket("CheckpointConfig", request["CheckpointConfig"]["S3Uri"])
         job = record.new_training_job(name, arn, request, time.time())
         try:
             self._store.insert(job, {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())})
@@ -126,6 +152,25 @@ class TrainingJobs:
             raise validation_error(f"The request was rejected because the training job is in status {job.status}.")
         self._runner.stop(job.name)
         return {}
+
+    def interrupt(self, name: str, after_seconds: float) -> None:
+        """Take the machine of a managed spot job away: an extension of ours, for rehearsals.
+
+        Raises:
+            ServiceError: there is no such job, it has no spot machine, or it has ended.
+        """
+        job = self.find(name)
+        if not job.document["request"].get("EnableManagedSpotTraining"):
+            raise validation_error(
+                f"The training job {name} cannot be interrupted: only machines of jobs with "
+                "EnableManagedSpotTraining are taken away."
+            )
+        if record.secondary_status(job) not in INTERRUPTIBLE:
+            raise validation_error(
+                f"The training job {name} cannot be interrupted: it is in status {job.status}, "
+                f"secondary status {record.secondary_status(job).value}."
+            )
+        self._runner.interrupt(name, after_seconds)
 
     def delete_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         def check(job: Resource) -> None:
@@ -187,6 +232,22 @@ class TrainingJobs:
         except SeatrialError as error:
             raise validation_error(f"Invalid training image {image}: {error.sentence()}") from error
 
+    def _check_instances(self, resources: Mapping[str, Any]) -> None:
+        """Refuse accelerators that are not there as AWS refuses machines that an account may not have."""
+        for asked in (resources, *resources.get("InstanceGroups", ())):
+            instance_type = asked.get("InstanceType")
+            if instance_type and self._machine is not None and not self._machine.has_accelerator_of(instance_type):
+                wanted = find_accelerator(instance_type)
+                raise ServiceError(
+                    "ResourceLimitExceeded",
+                    f"The account-level service limit '{instance_type} for training job usage' is 0 Instances, with "
+                    "current utilization of 0 Instances and a request delta of "
+                    f"{asked.get('InstanceCount', 1)} Instances. This machine has no "
+                    f"{wanted.value if wanted else 'accelerator'}: ask for an instance type without, or start "
+                    "'seatrial up --no-instance-limits', which takes the type as a name only.",
+                    400,
+                )
+
     def _check_pipes(self, request: Mapping[str, Any]) -> None:
         engine = self._engine_for(request["AlgorithmSpecification"]["TrainingImage"])
         if InputMode.PIPE in input_modes(request) and not engine.shares_kernel():
@@ -230,16 +291,14 @@ class TrainingJobs:
                 f'that the role "{role_arn}" has "s3:ListBucket" permissions on bucket "{s3.bucket}".'
             )
 
-    def _check_output(self, uri: str) -> None:
+    def _check_bucket(self, member: str, uri: str) -> None:
         bucket = parse_s3_uri(uri).bucket
         try:
             self._objects.check_bucket(bucket)
         except NoSuchBucketError as error:
-            raise validation_error(
-                f"The S3 bucket '{bucket}' of S3OutputPath does not exist; create it first."
-            ) from error
+            raise validation_error(f"The S3 bucket '{bucket}' of {member} does not exist; create it first.") from error
         except ObjectStoreError as error:
-            raise validation_error(f"The S3OutputPath {uri} cannot be written: {error.sentence()}") from error
+            raise validation_error(f"The {member} {uri} cannot be written: {error.sentence()}") from error
 
 
 def _name_in_use(arn: str) -> ServiceError:

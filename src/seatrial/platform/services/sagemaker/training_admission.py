@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from seatrial.contract.checkpoints import DEFAULT_LOCAL_PATH, check_local_path
 from seatrial.contract.environment_limits import check_training_environment
-from seatrial.contract.limits import MAX_RUNTIME_MAX_SECONDS
+from seatrial.contract.limits import MAX_RUNTIME_DEFAULT_SECONDS, MAX_RUNTIME_MAX_SECONDS
 from seatrial.contract.s3_channel import check_channel_names, check_combination, parse_s3_channel
 from seatrial.contract.s3_uris import parse_s3_uri
 from seatrial.contract.training import InputMode, check_hyperparameters
@@ -41,13 +42,31 @@ def check_request(request: Request) -> None:
         raise validation_error("You must specify either an Algorithm Name or a Training Image.")
     _check_channels(request)
     _check_resources(request)
+    _check_spot(request)
     _check_output(request)
     _check_tags(request)
     try:
         check_hyperparameters(request.get("HyperParameters", {}))
         check_training_environment(request.get("Environment", {}))
+        check_local_path(request.get("CheckpointConfig", {}).get("LocalPath") or DEFAULT_LOCAL_PATH)
     except SeatrialError as error:
         raise validation_error(error.sentence()) from error
+
+
+def _check_spot(request: Request) -> None:
+    """§1.9. The first text is observed; the second is as the service's of that kind (UNVERIFIED)."""
+    stopping = request["StoppingCondition"]
+    max_wait = stopping.get("MaxWaitTimeInSeconds")
+    if not request.get("EnableManagedSpotTraining"):
+        if max_wait is not None:
+            raise validation_error(
+                "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
+            )
+        return
+    if max_wait is None or max_wait < stopping.get("MaxRuntimeInSeconds", MAX_RUNTIME_DEFAULT_SECONDS):
+        raise validation_error(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
+        )
 
 
 def _check_channels(request: Request) -> None:
