@@ -22,6 +22,9 @@ from seatrial.objects.disk import sync_directory, write_atomically
 from seatrial.objects.errors import NoSuchUploadError, ObjectStoreError
 from seatrial.objects.incoming import IncomingFile
 
+_REMOVAL_ATTEMPTS = 10
+"""A part whose place was looked up just before the directory moved comes with it; none can come later. What a failing
+disk keeps is removed at a later start."""
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -162,7 +165,10 @@ class Uploads:
             (self._directory / upload.upload_id).rename(doomed)
         except FileNotFoundError:
             return
-        shutil.rmtree(doomed, ignore_errors=True)
+        for _ in range(_REMOVAL_ATTEMPTS):
+            shutil.rmtree(doomed, ignore_errors=True)
+            if not doomed.exists():
+                return
 
     def _outside(self, upload: UploadInfo) -> Path:
         """A directory's place before it is an upload, and after; what a killed process left there is removed."""
