@@ -413,8 +413,8 @@ def test_chunk_extensions_and_trailers_do_not_pass(client: http.client.HTTPConne
         while (line := connection.file.readline()) not in (b"0\r\n", b""):
             lines.append(line)
         lines.append(connection.file.readline())
-        connection.sock.sendall(OK)
         bodies.append(b"".join(lines))
+        connection.sock.sendall(OK)
 
     bodies: list[bytes] = []
     upstream.behave = keep
