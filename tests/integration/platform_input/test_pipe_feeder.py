@@ -204,7 +204,11 @@ def test_a_lost_object_is_a_problem_and_no_end_of_the_data(feed: Feed) -> None:
     assert "Data download failed:there is no object 'train/2'" in feed.problems[0].sentence()
 
 
-@pytest.mark.parametrize("body", [b"plain", gzip.compress(LARGE)[:-20], gzip.compress(b"x") + b"trailing rubbish"])
+@pytest.mark.parametrize(
+    "body",
+    [b"plain", gzip.compress(LARGE)[:-20], gzip.compress(b"x") + b"trailing rubbish"],
+    ids=["plain", "cut", "rubbish"],
+)
 @pytest.mark.parametrize("wrapper", RecordWrapperType)
 def test_an_object_that_is_no_gzip_is_a_problem(feed: Feed, body: bytes, wrapper: RecordWrapperType) -> None:
     feed.store.put_bytes("b", "bad/1", body)
