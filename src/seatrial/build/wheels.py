@@ -62,7 +62,10 @@ def repack_wheel(name: str, directory: Path) -> Path:
 
 
 def _repack(installed: Distribution, directory: Path) -> Path:
-    packed = [PurePosixPath(path) for path in installed.files or () if _belongs_in_a_wheel(path, installed.name)]
+    # Not installed.files: since Python 3.12, and in the backport that some packages put in its place, it passes over
+    # files that are gone.
+    listed = [PurePosixPath(row[0]) for row in csv.reader((installed.read_text("RECORD") or "").splitlines()) if row]
+    packed = [path for path in listed if _belongs_in_a_wheel(path, installed.name)]
     dist_info = next((path.parts[0] for path in packed if path.parts[0].endswith(".dist-info")), None)
     if dist_info is None:  # installed without a list of its files
         raise PackageNotFoundError(installed.name)

@@ -130,8 +130,16 @@ def test_stop_kills_a_stubborn_process_and_its_children(log: Log, started: list[
     outcome = running.stop(0.1)
 
     assert outcome.exit_code == 128 + signal.SIGKILL
-    child = Path(f"/proc/{log.lines[0]}/stat")
-    assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
+    while _is_alive(int(log.lines[0])):  # SIGKILL is sent, and the kernel may take a moment
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_send_signal_and_stop_after_the_end_do_nothing(log: Log) -> None:

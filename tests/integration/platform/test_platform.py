@@ -59,7 +59,10 @@ def test_training_job_from_upload_to_model_and_log(site: Site, program: Callable
     assert [event["message"] for event in events] == ["epoch 1 loss=0.5", "epoch 2 loss=0.25"]
     tags = site.client("sagemaker").list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]
     assert tags == [{"Key": "team", "Value": "trees"}]
-    assert not list((site.home / "jobs").iterdir())
+    deadline = time.monotonic() + 30
+    while any((site.home / "jobs").iterdir()):  # it goes after the end was written
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_waiter_learns_of_the_end_at_once(site: Site, program: Callable[[str], str]) -> None:
@@ -164,18 +167,6 @@ def test_update_changes_what_describe_tells_while_the_job_runs(site: Site, progr
         ),
         ({"CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/model/c"}}, "reserved path"),
         ({"CheckpointConfig": {"S3Uri": "s3://bucket-that-is-not-there/c"}}, "of CheckpointConfig does not exist"),
-        (
-            {
-                "InputDataConfig": [
-                    {
-                        "ChannelName": "training",
-                        "InputMode": "Pipe",
-                        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/data"}},
-                    }
-                ]
-            },
-            "Pipe",
-        ),
         (
             {
                 "InputDataConfig": [

@@ -61,8 +61,9 @@ class StderrTail:
 
 
 def _exception_after(lines: Sequence[str], prefix: str) -> str:
-    # mpirun and torch mark each line with its process; lines of others, or of the launcher, come in between.
-    stripped = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
+    # mpirun and torch mark each line with its process; lines of others, or of the launcher, come in between. A line that
+    # was written in pieces holds mpirun's mark several times.
+    stripped = [line.replace(prefix, "") if prefix else line for line in lines if line.startswith(prefix)]
     for index, line in enumerate(stripped):
         if line and not line.startswith(" "):
             return "\n".join(stripped[index:]).strip()
