@@ -61,8 +61,8 @@ class StderrTail:
 
 
 def _exception_after(lines: Sequence[str], prefix: str) -> str:
-    # mpirun and torch mark each line with its process; lines of others, or of the launcher, come in between. A line that
-    # was written in pieces holds mpirun's mark several times.
+    # mpirun and torch mark each line with its process; lines of others, or of the launcher, come in between. A line
+    # that was written in pieces holds the mark of mpirun several times.
     stripped = [line.replace(prefix, "") if prefix else line for line in lines if line.startswith(prefix)]
     for index, line in enumerate(stripped):
         if line and not line.startswith(" "):

@@ -124,3 +124,10 @@ def test_error_message_of_a_lost_peer_is_told_when_there_is_nothing_else() -> No
     lost = "RuntimeError: [pair.cc:553] Connection closed by peer [10.77.0.1]:3987"
 
     assert tail_of(f"Traceback (most recent call last):\n{lost}\n").error_message() == lost
+
+
+def test_mark_that_mpirun_sets_for_each_write_is_no_part_of_the_message() -> None:
+    pieces = TRACEBACK.replace("ValueError: bad data", "ValueError[1,3]<stderr>:: [1,3]<stderr>:bad data")
+    marked = "\n".join(f"[1,3]<stderr>:{line}" for line in pieces.splitlines())
+
+    assert tail_of(marked).error_message() == "ValueError: bad data"
