@@ -7,6 +7,8 @@ then goes on without its starter, and obeys the same bytes from a FIFO there.
 
 from __future__ import annotations
 
+import os
+
 TERMINATE = b"T"
 KILL = b"K"
 
@@ -124,3 +126,14 @@ if TYPE_CHECKING:
         failure: Failure
         exit_code: int
         oom_kill_count: int
+
+
+def read_line(control: int) -> bytes:
+    """What the caller tells the process that it has started; a caller who is gone already ends the process."""
+    data = b""
+    while not data.endswith(b"\n"):
+        chunk = os.read(control, 1 << 16)
+        if not chunk:
+            os._exit(127)
+        data += chunk
+    return data

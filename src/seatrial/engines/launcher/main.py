@@ -18,7 +18,7 @@ import signal
 import sys
 
 from seatrial.engines.launcher import container, descendants, helpers
-from seatrial.engines.launcher.instructions import CONTROL_FILE, END_FILE, KILL, STARTED_FILE, TERMINATE
+from seatrial.engines.launcher.instructions import CONTROL_FILE, END_FILE, KILL, STARTED_FILE, TERMINATE, read_line
 from seatrial.engines.launcher.syscalls import SetUpError
 
 TYPE_CHECKING = False  # importing typing costs more than this module
@@ -35,7 +35,7 @@ _RELAY = "relay"
 def main() -> NoReturn:
     """Entry point: the number of the control socket is the last argument."""
     control = int(sys.argv[-1])
-    instructions = _read_instructions(control)
+    instructions: Instructions = json.loads(read_line(control))
     os.set_inheritable(control, False)
     for listener in instructions["listeners"]:
         os.set_inheritable(listener["fd"], False)
@@ -55,17 +55,6 @@ def main() -> NoReturn:
         launcher.report({"failure": {"step": error.step, "errno": error.errno, "detail": error.detail}})
         exit_code = 127
     os._exit(exit_code)
-
-
-def _read_instructions(control: int) -> Instructions:
-    data = b""
-    while not data.endswith(b"\n"):
-        chunk = os.read(control, 1 << 16)
-        if not chunk:
-            os._exit(127)  # the caller is gone already
-        data += chunk
-    instructions: Instructions = json.loads(data)
-    return instructions
 
 
 def _namespace_fds(instructions: Instructions) -> list[int]:

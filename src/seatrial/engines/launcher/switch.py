@@ -19,7 +19,7 @@ import signal
 import sys
 
 from seatrial.engines.launcher import helpers, links, namespaces
-from seatrial.engines.launcher.instructions import CONTROL_FILE, KILL, STARTED_FILE
+from seatrial.engines.launcher.instructions import CONTROL_FILE, KILL, STARTED_FILE, read_line
 from seatrial.engines.launcher.syscalls import SetUpError
 
 TYPE_CHECKING = False  # importing typing costs more than this module
@@ -34,7 +34,7 @@ _OUTBOUND_INTERFACE = "tap0"
 def main() -> NoReturn:
     """Entry point: the number of the control socket is the last argument."""
     control = int(sys.argv[-1])
-    switch = _read_instructions(control)
+    switch: Switch = json.loads(read_line(control))
     os.set_inheritable(control, False)
     if switch["keep"] is not None:
         os.set_inheritable(switch["keep"]["lease_fd"], False)
@@ -56,17 +56,6 @@ def main() -> NoReturn:
         os.kill(outbound, signal.SIGKILL)
         os.waitpid(outbound, 0)
     os._exit(0)
-
-
-def _read_instructions(control: int) -> Switch:
-    data = b""
-    while not data.endswith(b"\n"):
-        chunk = os.read(control, 1 << 16)
-        if not chunk:
-            os._exit(127)  # the caller is gone already
-        data += chunk
-    switch: Switch = json.loads(data)
-    return switch
 
 
 def _start(switch: Switch) -> int:
